@@ -1,0 +1,41 @@
+"""`reason`: train, evaluate and export small reasoning language models.
+
+This is the whole public API for plugins. It never imports torch.
+"""
+
+from reason_cli.api import (
+    AnswerExtractor,
+    Architecture,
+    ArchitectureOptions,
+    BadRow,
+    DatasetFormatter,
+    Estimate,
+    Example,
+    Extraction,
+    Hub,
+    NoOptions,
+    Text,
+    option,
+)
+from reason_cli.errors import ReasonError
+from reason_cli.hookspecs import hookimpl
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AnswerExtractor",
+    "Architecture",
+    "ArchitectureOptions",
+    "BadRow",
+    "DatasetFormatter",
+    "Estimate",
+    "Example",
+    "Extraction",
+    "Hub",
+    "NoOptions",
+    "ReasonError",
+    "Text",
+    "__version__",
+    "hookimpl",
+    "option",
+]
