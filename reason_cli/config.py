@@ -1,0 +1,340 @@
+"""The core's settings: the option dataclasses, and how layers of values become one resolved setting each.
+
+A setting has a table, a key, a value and a source. Layers are merged in order, later wins, and a value
+counts because its layer holds the key, never because it is truthy. This module knows no plugin: the caller
+adds their `Options` to the schema.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from reason_cli.api import option
+from reason_cli.errors import ReasonError, did_you_mean
+
+ENV_PREFIX = "REASON_"
+T = TypeVar("T")
+
+
+# --- the core's tables -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """`[model]`: the core's two keys; the chosen architecture's own options stand in the same table."""
+
+    arch: str = option("small", "architecture, or a preset of one")
+    tokenizer: str = option(
+        "", "'bytes', 'bpe:SIZE' (trained on the training rows), a hub id or a path; empty: the architecture's own"
+    )
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """`[data]`: what is learned from. A dataset's own options stand in `[data.NAME]`."""
+
+    dataset: tuple[str, ...] = option(
+        ("word-problems",), "NAME or FILE, as NAME[:SPLIT][@N]; N rows at most; may repeat"
+    )
+    validation_split: float = option(
+        0.01, "share of the training rows that is held out to watch the loss", minimum=0.0, maximum=0.5
+    )
+    max_rows: int = option(100_000, "rows to make where a dataset is endless and no @N is given", minimum=1)
+    system_prompt: str = option("", "system message put before every question; empty: none")
+    too_long: str = option(
+        "drop", "examples over max_seq_len: counted and dropped, or the run refused", choices=("drop", "refuse")
+    )
+    bad_rows: str = option(
+        "skip", "rows that cannot be read: counted and skipped, or the run refused", choices=("skip", "refuse")
+    )
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """`[train]`: the optimisation and its record."""
+
+    learning_rate: float = option(3e-4, "peak learning rate", minimum=0.0)
+    warmup_steps: int = option(2_000, "steps of linear warm-up", minimum=0)
+    max_steps: int = option(100_000, "optimizer steps", minimum=1)
+    max_minutes: float = option(
+        0.0, "end the run, learning rate decayed, after so many minutes; 0: no limit", minimum=0.0
+    )
+    save_steps: int = option(5_000, "steps between checkpoints", minimum=1)
+    eval_steps: int = option(5_000, "steps between validations", minimum=1)
+    logging_steps: int = option(10, "steps between lines of metrics", minimum=1)
+    keep_checkpoints: int = option(3, "newest checkpoints kept", minimum=1)
+    micro_batch_size: int = option(8, "rows per forward pass", minimum=1)
+    gradient_accumulation_steps: int = option(1, "forward passes per optimizer step", minimum=1)
+    lr_scheduler: str = option(
+        "cosine", "how the learning rate falls after warm-up", choices=("cosine", "linear", "constant")
+    )
+    weight_decay: float = option(0.1, "AdamW's weight decay, on matrices only", minimum=0.0)
+    adam_beta1: float = option(0.9, "AdamW's beta1", minimum=0.0, maximum=1.0)
+    adam_beta2: float = option(0.95, "AdamW's beta2", minimum=0.0, maximum=1.0)
+    max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0: not clipped", minimum=0.0)
+    gradient_checkpointing: bool = option(False, "recompute activations in backward: less memory, more time")
+    seed: int = option(0, "seed of Python, NumPy, torch, CUDA, and the order of the rows", minimum=0)
+    samples: int = option(3, "answers generated and shown at each validation", minimum=0)
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """`[eval]`: how answers are generated and graded."""
+
+    after_training: tuple[str, ...] = option((), "datasets that `reason train` evaluates itself on at its end")
+    limit: int = option(0, "questions per dataset; 0: all (of an endless dataset: 200)", minimum=0)
+    batch_size: int = option(64, "questions answered at once", minimum=1)
+    max_new_tokens: int = option(512, "longest answer in tokens", minimum=1)
+    temperature: float = option(0.0, "0: greedy; above: sampled", minimum=0.0)
+    top_p: float = option(1.0, "nucleus of the distribution that is sampled from", minimum=0.0, maximum=1.0)
+    eval_seed: int = option(1234, "seed of sampling and of generated test questions", minimum=0)
+    extractor: str = option("", "answer extractor; empty: the one that the dataset names")
+
+
+@dataclass(frozen=True)
+class HardwareOptions:
+    """`[hardware]`: where it runs. `auto` is found out on the machine, never guessed."""
+
+    device: str = option("auto", "where to run", choices=("auto", "cpu", "cuda", "mps"))
+    precision: str = option(
+        "auto", "arithmetic of the matrix products; parameters stay float32", choices=("auto", "fp32", "bf16", "fp16")
+    )
+    threads: int = option(0, "CPU threads; 0: all cores this process may use", minimum=0)
+
+
+CORE_TABLES: Mapping[str, type] = {
+    "model": ModelOptions,
+    "data": DataOptions,
+    "train": TrainOptions,
+    "eval": EvalOptions,
+    "hardware": HardwareOptions,
+}
+
+
+# --- schema ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Key:
+    """One option as the schema sees it."""
+
+    table: str
+    name: str
+    type: Any
+    default: Any
+    metadata: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        return f"{self.table}.{self.name}"
+
+    @property
+    def env(self) -> str:
+        return ENV_PREFIX + self.path.upper().replace(".", "_").replace("-", "_")
+
+    @property
+    def help(self) -> str:
+        return self.metadata.get("help", "")
+
+    @property
+    def many(self) -> bool:
+        return get_origin(self.type) is tuple
+
+
+def keys_of(table: str, options: type) -> list[Key]:
+    """The keys that a dataclass of options gives to a table, in the order they are written."""
+    hints = get_type_hints(options)
+    return [
+        Key(table, f.name, hints[f.name], f.default, f.metadata) for f in dataclasses.fields(options)
+    ]
+
+
+class Schema:
+    """Every table and key that may be set in one command."""
+
+    def __init__(self, tables: Iterable[tuple[str, type]]) -> None:
+        self.tables: dict[str, dict[str, Key]] = {}
+        for table, options in tables:
+            self.tables.setdefault(table, {}).update({k.name: k for k in keys_of(table, options)})
+
+    def __iter__(self) -> Iterator[Key]:
+        for keys in self.tables.values():
+            yield from keys.values()
+
+    def key(self, path: str, source: str) -> Key:
+        """The key of `table.key`. Raises `ReasonError` with a suggestion when there is none."""
+        table, _, name = path.rpartition(".")
+        key = self.tables.get(table, {}).get(name)
+        if key is None:
+            known = [k.path for k in self]
+            raise ReasonError(
+                f"unknown setting '{path}' ({source})",
+                f"{did_you_mean(path, known)}`reason train --dry-run` lists every setting",
+                usage=True,
+            )
+        return key
+
+
+# --- layers ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Values that come from one place: a profile file, the environment, the command line, a preset."""
+
+    source: str
+    values: Mapping[str, Any]  # "table.key" -> raw value
+
+    @classmethod
+    def nested(cls, source: str, tables: Mapping[str, Any], schema: Schema) -> Layer:
+        """A layer from TOML's nested tables; a nested table of the schema is entered, any other refused."""
+        return cls(source, dict(_flatten("", tables, schema, source)))
+
+    @classmethod
+    def assignments(cls, source: str, items: Iterable[str]) -> Layer:
+        """A layer from `--set table.key=value` texts."""
+        values = {}
+        for item in items:
+            path, equals, value = item.partition("=")
+            if not equals or "." not in path:
+                raise ReasonError(
+                    f"cannot read '{item}' ({source})", "write it as table.key=value", usage=True
+                )
+            values[path.strip()] = value.strip()
+        return cls(source, values)
+
+    @classmethod
+    def environment(cls, environ: Mapping[str, str], schema: Schema) -> Layer:
+        """The `REASON_TABLE_KEY` variables. One that names a table but no key of it is refused."""
+        known = {key.env: key for key in schema}
+        prefixes = tuple(f"{ENV_PREFIX}{table.upper()}_" for table in CORE_TABLES)
+        values = {}
+        for name in sorted(n for n in environ if n.startswith(prefixes)):
+            if name not in known:
+                hint = f"{did_you_mean(name, known)}unset it, or `reason train --dry-run` lists every setting"
+                raise ReasonError(f"unknown setting '{name}' (environment)", hint, usage=True)
+            values[known[name].path] = environ[name]
+        return cls("environment", values)
+
+
+def _flatten(prefix: str, tables: Mapping[str, Any], schema: Schema, source: str) -> Iterator[tuple[str, Any]]:
+    for name, value in tables.items():
+        path = f"{prefix}.{name}" if prefix else name
+        if isinstance(value, Mapping):
+            if not any(t == path or t.startswith(path + ".") for t in schema.tables):
+                raise ReasonError(
+                    f"unknown table '[{path}]' ({source})",
+                    f"{did_you_mean(path, schema.tables)}tables are {', '.join(sorted(schema.tables))}",
+                    usage=True,
+                )
+            yield from _flatten(path, value, schema, source)
+        else:
+            yield path, value
+
+
+# --- resolution ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One resolved value and where it came from."""
+
+    value: Any
+    source: str
+
+
+class Settings:
+    """Every key of a schema with its resolved value and its source."""
+
+    def __init__(self, schema: Schema, values: Mapping[str, Setting]) -> None:
+        self.schema = schema
+        self._values = values
+
+    def __getitem__(self, path: str) -> Setting:
+        return self._values[path]
+
+    def items(self) -> Iterator[tuple[Key, Setting]]:
+        for key in self.schema:
+            yield key, self._values[key.path]
+
+    def make(self, options: type[T], table: str) -> T:
+        """The dataclass of a table, filled in."""
+        names = [f.name for f in dataclasses.fields(options)]  # type: ignore[arg-type]
+        return options(**{name: self._values[f"{table}.{name}"].value for name in names})
+
+    def as_tables(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Values and sources, each as nested tables, as `run.toml` holds them."""
+        values: dict[str, Any] = {}
+        sources: dict[str, Any] = {}
+        for key, setting in self.items():
+            for tree, leaf in ((values, setting.value), (sources, setting.source)):
+                for part in key.table.split("."):
+                    tree = tree.setdefault(part, {})
+                tree[key.name] = list(leaf) if isinstance(leaf, tuple) else leaf
+        return values, sources
+
+
+def resolve(schema: Schema, layers: Iterable[Layer]) -> Settings:
+    """Defaults, then each layer in order; later wins. Raises `ReasonError` for an unknown key or a bad value."""
+    values = {key.path: Setting(key.default, "default") for key in schema}
+    for layer in layers:
+        for path, raw in layer.values.items():
+            key = schema.key(path, layer.source)
+            values[path] = Setting(convert(key, raw, layer.source), layer.source)
+    return Settings(schema, values)
+
+
+def convert(key: Key, raw: Any, source: str) -> Any:
+    """A raw value, text or TOML, as the key's type, its bounds and choices checked."""
+    value = _sequence(key, raw, source) if key.many else _scalar(key, key.type, raw, source)
+    choices = key.metadata.get("choices")
+    if choices and value not in choices:
+        hint = f"{did_you_mean(str(value), choices)}it takes {', '.join(choices)}"
+        raise _bad(key, raw, source, hint)
+    low, high = key.metadata.get("minimum"), key.metadata.get("maximum")
+    if low is not None and value < low or high is not None and value > high:
+        raise _bad(key, raw, source, f"it must be {_bounds(low, high)}")
+    return value
+
+
+def _bounds(low: float | None, high: float | None) -> str:
+    if high is None:
+        return f"at least {low:g}"
+    return f"at most {high:g}" if low is None else f"between {low:g} and {high:g}"
+
+
+def _sequence(key: Key, raw: Any, source: str) -> tuple[Any, ...]:
+    item_type = get_args(key.type)[0]
+    if isinstance(raw, str):
+        raw = [part.strip() for part in raw.split(",") if part.strip()]
+    if not isinstance(raw, (list, tuple)):
+        raise _bad(key, raw, source, "it takes a list")
+    return tuple(_scalar(key, item_type, item, source) for item in raw)
+
+
+_WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _scalar(key: Key, kind: type, raw: Any, source: str) -> Any:
+    if kind is bool and isinstance(raw, str) and raw.lower() in _WORDS:
+        return _WORDS[raw.lower()]
+    if kind is float and isinstance(raw, int) and not isinstance(raw, bool):
+        return float(raw)
+    if kind in (int, float) and isinstance(raw, str):
+        try:
+            return kind(raw.replace("_", ""))
+        except ValueError:
+            raise _bad(key, raw, source, f"it takes {_NAMES[kind]}") from None
+    if type(raw) is not kind:
+        raise _bad(key, raw, source, f"it takes {_NAMES[kind]}")
+    return raw
+
+
+_NAMES: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
+
+
+def _bad(key: Key, raw: Any, source: str, hint: str) -> ReasonError:
+    return ReasonError(f"{key.path} cannot be {raw!r} ({source})", hint, usage=True)

@@ -1,0 +1,157 @@
+"""What happens around the training steps: figures, progress, samples, complete checkpoints, a clean stop."""
+
+from __future__ import annotations
+
+import json
+import math
+import resource
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+from transformers.trainer_callback import ExportableState
+
+from reason_cli.engine.report import Reporter
+from reason_cli.engine.trainer import Clock
+from reason_cli.errors import ReasonError
+from reason_cli.runs import Run, seal
+
+if TYPE_CHECKING:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+NOT_FINITE = 3  # logged losses in a row that end a run
+
+
+def memory_bytes() -> int:
+    """The most memory used so far: of the GPU where there is one, of this process otherwise."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+class Metrics(TrainerCallback):
+    """Adds tokens/s and memory to every line of figures, writes `metrics.jsonl`, and refuses a lost loss."""
+
+    def __init__(self, run: Run, tokens: Callable[[], int]) -> None:
+        self.run = run
+        self.tokens = tokens
+        self.last = (time.perf_counter(), 0)
+        self.not_finite = 0
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any):
+        self.last = (time.perf_counter(), self.tokens())
+
+    def on_log(self, args, state, control, logs: dict[str, Any], **kwargs: Any) -> None:
+        if "loss" in logs:
+            now, tokens = time.perf_counter(), self.tokens()
+            logs["tokens_per_second"] = round((tokens - self.last[1]) / (now - self.last[0]), 1)
+            logs["memory_gib"] = round(memory_bytes() / 2**30, 3)
+            self.last = (now, tokens)
+        line = {"step": state.global_step, **logs, "time": round(time.time(), 3)}
+        with self.run.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self._check(logs, state.global_step)
+
+    def _check(self, logs: dict[str, Any], step: int) -> None:
+        figures = [logs[key] for key in ("loss", "grad_norm") if key in logs]
+        if not figures:
+            return
+        self.not_finite = 0 if all(math.isfinite(float(f)) for f in figures) else self.not_finite + 1
+        if self.not_finite >= NOT_FINITE:
+            raise ReasonError(
+                f"loss or gradient is not finite since about step {step}",
+                "lower --learning-rate or use --precision fp32; the last checkpoint is kept",
+            )
+
+
+class Progress(TrainerCallback):
+    """Moves the bar, and says how each validation went."""
+
+    def __init__(self, report: Reporter, clock: Clock) -> None:
+        self.report = report
+        self.clock = clock
+        self.losses: deque[float] = deque(maxlen=1)
+        self.speed = 0.0
+
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+        self.report.start("training", 1.0)
+
+    def on_log(self, args, state, control, logs: dict[str, Any], **kwargs: Any) -> None:
+        if "loss" in logs:
+            self.losses.append(float(logs["loss"]))
+            self.speed = logs["tokens_per_second"]
+
+    def on_step_end(self, args, state, control, **kwargs: Any) -> None:
+        figures = {"step": f"{state.global_step:,}"}
+        if self.losses:
+            figures |= {"loss": f"{self.losses[-1]:.3f}", "tokens/s": f"{self.speed:,.0f}"}
+        self.report.update(min(1.0, self.clock.progress(state.global_step)), figures)
+
+    def on_evaluate(self, args, state, control, metrics: dict[str, float], **kwargs: Any) -> None:
+        losses = f", training loss {self.losses[-1]:.4f}" if self.losses else ""
+        self.report.say(f"step {state.global_step:,}: validation loss {metrics['eval_loss']:.4f}{losses}")
+
+    def on_train_end(self, args, state, control, **kwargs: Any) -> None:
+        self.report.finish()
+
+
+class Samples(TrainerCallback):
+    """Shows generated answers at each validation, so that a person sees it learn."""
+
+    def __init__(self, show: Callable[[int], None]) -> None:
+        self.show = show
+
+    def on_evaluate(self, args, state, control, **kwargs: Any) -> None:
+        self.show(state.global_step)
+
+
+class Seal(TrainerCallback):
+    """Marks each checkpoint complete once all its files are written: a resume trusts no other."""
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+
+class Stop(TrainerCallback, ExportableState):
+    """Ends a run cleanly: when its minutes are over, or on the first SIGINT or SIGTERM (the second kills).
+
+    Either way the step is finished and saved. Keeps the seconds spent, so that a resumed run counts on.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.signal: signal.Signals | None = None
+        self.previous: dict[int, Any] = {}
+
+    def state(self) -> dict[str, Any]:
+        return {"args": {}, "attributes": {"seconds": self.clock.seconds}}
+
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+        saved = state.stateful_callbacks.get("Stop", {})
+        if isinstance(saved, dict):
+            self.clock.spent_before = saved.get("attributes", {}).get("seconds", 0.0)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self.previous[number] = signal.signal(number, self._receive)
+
+    def _receive(self, number: int, frame: Any) -> None:
+        self.signal = signal.Signals(number)
+        signal.signal(number, self.previous[number])
+
+    def on_step_end(self, args, state, control: TrainerControl, **kwargs: Any) -> TrainerControl:
+        if self.signal is not None:
+            control.should_save = control.should_training_stop = True
+        elif self.clock.max_seconds and self.clock.seconds >= self.clock.max_seconds:
+            control.should_training_stop = True
+        return control
+
+    def on_train_end(self, args, state, control, **kwargs: Any) -> None:
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,128 @@
+"""Tokenizers by specification: `bytes`, `bpe:SIZE` trained on the spot, or one of the hub or a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from reason_cli.engine.chat import CHATML
+from reason_cli.errors import ReasonError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
+SPECIAL = (PAD, START, END)
+THINK = ("<think>", "</think>")  # single tokens, but part of the text: kept when an answer is decoded
+BYTES = 256
+
+# Words with the space before them, digits one by one (each with the space before it, so that a number costs
+# as many tokens as it has digits), runs of punctuation, runs of space.
+SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+# Vocabularies that are known without asking the hub.
+KNOWN_SIZES = {"openai-community/gpt2": 50257, "gpt2": 50257}
+
+
+def vocab_size(spec: str) -> int:
+    """The vocabulary that `build` would give, ChatML's tokens included, without training or downloading.
+
+    Raises `ReasonError` when it cannot be known offline.
+    """
+    size = _trained_size(spec)
+    if size is not None:
+        return size
+    if spec in KNOWN_SIZES:
+        return KNOWN_SIZES[spec] + len(SPECIAL) - 1 + len(THINK)  # GPT-2 has <|endoftext|> already
+    return len(_pretrained(spec))
+
+
+def _trained_size(spec: str) -> int | None:
+    """The size of a tokenizer that is made here, `None` for one that is loaded."""
+    smallest = BYTES + len(SPECIAL) + len(THINK)
+    if spec == "bytes":
+        return smallest
+    if not spec.startswith("bpe:"):
+        return None
+    size = re.fullmatch(r"bpe:(\d+)", spec)
+    if not size or int(size[1]) < smallest:
+        raise ReasonError(f"cannot make tokenizer '{spec}'", f"write bpe:SIZE, at least {smallest}", usage=True)
+    return int(size[1])
+
+
+def build(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """The tokenizer of a specification; `texts` are what a BPE is trained on.
+
+    It always has a chat template, an end token and a pad token that is never the end token.
+    """
+    size = _trained_size(spec)
+    if size is None:
+        return _with_chat(_pretrained(spec))
+    return _byte_level(size, () if spec == "bytes" else texts)
+
+
+def load(path: str) -> PreTrainedTokenizerBase:
+    """The tokenizer saved beside a checkpoint, padding on the left as generation wants it."""
+    tokenizer = _with_chat(_pretrained(path))
+    tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _byte_level(size: int, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """A byte-level BPE of at most `size` tokens: any text is encodable, and decodes to itself."""
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={char: i for i, char in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(SPLIT), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    if texts:
+        trainer = trainers.BpeTrainer(
+            vocab_size=size - len(SPECIAL) - len(THINK), initial_alphabet=alphabet, show_progress=False
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.add_tokens([AddedToken(text, special=False, normalized=False) for text in THINK])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        chat_template=CHATML,
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+
+
+def _pretrained(spec: str) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(spec)
+    except (OSError, ValueError) as error:
+        raise ReasonError(
+            f"cannot load tokenizer '{spec}': {_first_line(error)}",
+            "pass --tokenizer bpe:8192 or bytes to make one here, or a folder that holds one",
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _with_chat(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Give a tokenizer what it lacks: a chat template with its end token, and a pad token."""
+    if not tokenizer.chat_template:
+        tokenizer.add_special_tokens({"eos_token": END, "additional_special_tokens": [START]})
+        tokenizer.add_tokens(list(THINK))
+        tokenizer.chat_template = CHATML
+    if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
+        spare = PAD if PAD in tokenizer.get_vocab() else "<|pad|>"
+        tokenizer.add_special_tokens({"pad_token": spare})
+    return tokenizer

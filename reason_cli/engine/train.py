@@ -1,0 +1,299 @@
+"""One training run, from rows to a run directory. Every architecture goes through here."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reason_cli.api import Architecture, ArchitectureOptions, Example, Text
+from reason_cli.config import DataOptions, EvalOptions, HardwareOptions, Settings, TrainOptions
+from reason_cli.engine import tokenizers
+from reason_cli.engine.chat import completion_text, prompt_text
+from reason_cli.engine.data import Collator, TokenDataset, split_held_out, tokenise
+from reason_cli.engine.generate import Decoding, answer
+from reason_cli.engine.hardware import Precision, bf16_gain, describe, pick_device, pick_precision
+from reason_cli.engine.report import Reporter
+from reason_cli.engine.sources import Loaded, Source, load
+from reason_cli.errors import ReasonError
+from reason_cli.runs import Run, is_complete
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from reason_cli.engine.trainer import ReasonTrainer
+
+TOKENIZER_ROWS = 20_000  # rows that a BPE is trained on; more change its merges little
+SAMPLE_TOKENS = 256
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """All that a run is made of; every name is already an object."""
+
+    architecture: Architecture
+    options: ArchitectureOptions
+    tokenizer: str
+    sources: tuple[Source, ...]
+    data: DataOptions
+    train: TrainOptions
+    eval: EvalOptions
+    hardware: HardwareOptions
+    settings: Settings
+    version: str
+
+
+@dataclass
+class Prepared:
+    """A job's data and model, ready to train."""
+
+    tokenizer: PreTrainedTokenizerBase
+    rows: TokenDataset
+    held_out_rows: TokenDataset | None
+    held_out: list[Example | Text]
+    model: PreTrainedModel
+    device: torch.device
+    precision: Precision
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a run ended: its directory, its last step, and the signal that cut it short, if one did."""
+
+    run: Run
+    step: int
+    stopped_by: str | None
+
+
+def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None) -> Trained:
+    """Train into `run`; `resume` is a complete checkpoint to go on from."""
+    from transformers import set_seed
+
+    _log_to(run.log)
+    set_seed(job.train.seed)
+    ready = prepare(job, report, resume)
+    run.write_record(record(job, ready))
+    trainer, stop = _trainer(job, run, ready, report)
+    step_before = int(resume.name.rpartition("-")[2]) if resume else 0
+    if step_before >= job.train.max_steps:
+        raise ReasonError(
+            f"step {step_before} of {job.train.max_steps} is done", "raise --max-steps to go on", usage=True
+        )
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    step = trainer.state.global_step
+    if stop.signal is not None:
+        return Trained(run, step, stop.signal.name)
+    save_final(trainer.accelerator.unwrap_model(trainer.model), ready.tokenizer, run)
+    return Trained(run, step, None)
+
+
+# --- before the first step ---------------------------------------------------------------------------------
+
+
+def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prepared:
+    """Rows, tokenizer, labels, model, device and precision, each said as it becomes known."""
+    device = pick_device(job.hardware)
+    loaded = [load_training_rows(job, source, report) for source in job.sources]
+    items = [item for part in loaded for item in part.items]
+    training, held_out = split_held_out(items, job.data.validation_split, job.train.seed)
+    tokenizer = _tokenizer(job, training, resume)
+    rows, held_out_rows = (_tokenise(job, tokenizer, part, report) for part in (training, held_out))
+    assert rows is not None
+    report.say(
+        f"data: {len(rows):,} rows, {rows.tokens:,} tokens ({rows.trained_tokens:,} trained), "
+        f"{len(held_out):,} rows held out; tokenizer of {len(tokenizer):,}"
+    )
+    model = job.architecture.build(job.options, tokenizer)
+    if job.train.gradient_checkpointing:
+        model.gradient_checkpointing_enable()
+    precision = pick_precision(job.hardware.precision, device, lambda: _probe(job, model, rows, tokenizer))
+    ready = Prepared(tokenizer, rows, held_out_rows, held_out, model.to(device), device, precision)
+    engines = job.architecture.describe(ready.model)
+    ready.facts = {"data": [part.summary() for part in loaded], "engines": dict(engines)}
+    notes = "".join(f", {key} {value}" for key, value in engines.items())
+    report.say(
+        f"model: {job.architecture.name}, {ready.model.num_parameters():,} parameters on {device.type}, "
+        f"{precision.name} ({precision.why}){notes}"
+    )
+    return ready
+
+
+def load_training_rows(job: TrainJob, source: Source, report: Reporter) -> Loaded:
+    """The rows of one source; of an endless one as many as `max_rows` says."""
+    formatter = source.formatter
+    endless = not formatter.hub and not formatter.suffixes
+    take = source.spec.take or (job.data.max_rows if endless else 0)
+    return load(
+        source, take=take, seed=job.train.seed, refuse_bad=job.data.bad_rows == "refuse", report=report
+    )
+
+
+def _tokenizer(job: TrainJob, items: list[Example | Text], resume: Path | None) -> PreTrainedTokenizerBase:
+    if resume is not None:
+        return tokenizers.load(str(resume))
+    return tokenizers.build(job.tokenizer, _texts(items[:TOKENIZER_ROWS], job.data.system_prompt))
+
+
+def _texts(items: list[Example | Text], system_prompt: str) -> list[str]:
+    """The words that a tokenizer is trained on: what the chat template will wrap, without its marks."""
+    texts = [system_prompt] if system_prompt else []
+    for item in items:
+        if isinstance(item, Text):
+            texts.append(item.text)
+        else:
+            texts += [item.question, item.reasoning, f"**Final Answer:** {item.answer}"]
+    return texts
+
+
+def _tokenise(
+    job: TrainJob, tokenizer: PreTrainedTokenizerBase, items: list[Example | Text], report: Reporter
+) -> TokenDataset | None:
+    if not items:
+        return None
+    return tokenise(
+        tokenizer,
+        items,
+        system_prompt=job.data.system_prompt,
+        max_seq_len=job.options.max_seq_len,
+        refuse_long=job.data.too_long == "refuse",
+        report=report,
+    )
+
+
+def _probe(job: TrainJob, model: PreTrainedModel, rows: TokenDataset, tokenizer: PreTrainedTokenizerBase) -> float:
+    count = min(len(rows), job.train.micro_batch_size)
+    batch = Collator(tokenizer.pad_token_id)([rows[i] for i in range(count)])
+    return bf16_gain(model, batch)
+
+
+def record(job: TrainJob, ready: Prepared) -> dict[str, Any]:
+    """What `run.toml` holds: every value, where each came from, and what this run ran on."""
+    import torch
+    import transformers
+
+    values, sources = job.settings.as_tables()
+    versions = {
+        "reason": job.version,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    return {
+        "run": {
+            "architecture": job.architecture.name,
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "seed": job.train.seed,
+            "parameters": ready.model.num_parameters(),
+            "precision": ready.precision.name,
+            "precision_because": ready.precision.why,
+            "training_rows": len(ready.rows),
+            "training_tokens": ready.rows.tokens,
+            "held_out_rows": len(ready.held_out),
+            "versions": versions,
+            "hardware": describe(ready.device),
+            **ready.facts,
+        },
+        **values,
+        "sources": sources,
+    }
+
+
+# --- the loop ------------------------------------------------------------------------------------------------
+
+
+def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tuple[ReasonTrainer, Any]:
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers import PrinterCallback
+    from transformers.integrations import TensorBoardCallback
+
+    from reason_cli.engine import callbacks
+    from reason_cli.engine.trainer import Clock, ReasonTrainer, arguments
+
+    clock = Clock(job.train.max_steps, job.train.max_minutes * 60)
+    collator = CountingCollator(ready.tokenizer.pad_token_id)
+    stop = callbacks.Stop(clock)
+    writer = SummaryWriter(str(run.tensorboard))
+    trainer = ReasonTrainer(
+        clock=clock,
+        options=job.train,
+        model=ready.model,
+        args=arguments(job.train, ready.precision, ready.device.type, run, ready.held_out_rows is not None),
+        train_dataset=ready.rows,
+        eval_dataset=ready.held_out_rows,
+        processing_class=ready.tokenizer,
+        data_collator=collator,
+        # Metrics first: it adds the figures that the others show and draw.
+        callbacks=[callbacks.Metrics(run, lambda: collator.tokens), callbacks.Progress(report, clock)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    for callback in (TensorBoardCallback(writer), callbacks.Seal(), stop):
+        trainer.add_callback(callback)
+    if job.train.samples:
+        trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
+    return trainer, stop
+
+
+class CountingCollator(Collator):
+    """The collator, counting the tokens (padding left out) of the training batches it made."""
+
+    def __init__(self, pad_token_id: int) -> None:
+        super().__init__(pad_token_id)
+        object.__setattr__(self, "tokens", 0)
+
+    def __call__(self, rows: Any) -> dict[str, torch.Tensor]:
+        batch = super().__call__(rows)
+        object.__setattr__(self, "tokens", self.tokens + int(batch["attention_mask"].sum()))
+        return batch
+
+
+def _sampler(job: TrainJob, ready: Prepared, report: Reporter, writer: Any):
+    """A function that answers a few held-out questions and shows them."""
+    examples = [item for item in ready.held_out if isinstance(item, Example)][: job.train.samples]
+    prompts = [prompt_text(ready.tokenizer, e.question, job.data.system_prompt) for e in examples]
+
+    def show(step: int) -> None:
+        answers = answer(ready.model, ready.tokenizer, prompts, Decoding(max_new_tokens=SAMPLE_TOKENS))
+        for number, (example, given) in enumerate(zip(examples, answers, strict=True), 1):
+            said = " ".join(given.text.split())
+            report.say(f"  sample {number}: {example.question} -> {said} (expected {example.answer})")
+            writer.add_text(f"sample {number}", f"{example.question}\n\n{given.text}\n\nexpected {example.answer}", step)
+
+    return show
+
+
+# --- after the last step -------------------------------------------------------------------------------------
+
+
+def save_final(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: Run) -> None:
+    """Write `final/` under another name first, so that it is whole whenever it is there."""
+    partial = run.path / "final.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    model.save_pretrained(partial)
+    tokenizer.save_pretrained(partial)
+    shutil.rmtree(run.final, ignore_errors=True)
+    partial.rename(run.final)
+
+
+def newest_checkpoint(run: Run) -> Path:
+    """Where to resume from. Raises `ReasonError` when no checkpoint was written to its end."""
+    complete = run.complete_checkpoints()
+    if not complete:
+        raise ReasonError(f"{run.path} has no complete checkpoint to go on from", "start a new run")
+    return complete[-1]
+
+
+def _log_to(path: Path) -> None:
+    """Send the libraries' log records to the run's log, not to the terminal."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    for name in ("reason", "transformers", "accelerate", "datasets"):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False

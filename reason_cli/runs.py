@@ -1,0 +1,157 @@
+"""The run directory: the only thing that commands hand to each other.
+
+    run.toml        every resolved value, where each came from, versions, seed, hardware, data fingerprints
+    metrics.jsonl   one line of figures per logged step
+    tensorboard/    the same, drawn
+    train.log       what was said while it ran
+    checkpoints/    checkpoint-500/ ... each complete once its manifest.json is there
+    final/          the trained model and its tokenizer, as `transformers` loads them
+    eval/           one folder per evaluation
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reason_cli.errors import ReasonError
+
+MANIFEST = "manifest.json"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_text` of indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory by its path."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> Run:
+        """A new run directory. Raises `ReasonError` when the folder already holds something."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise ReasonError(
+                f"{path} is not empty", f"choose another --output, or go on with --resume {path}", usage=True
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ReasonError(f"cannot make {path}: {error.strerror}", "choose another --output") from None
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """An existing run directory. Raises `ReasonError` when it is none."""
+        if not (path / "run.toml").is_file():
+            raise ReasonError(f"{path} is no run directory: it has no run.toml", "pass what `reason train` printed")
+        return cls(path)
+
+    @property
+    def settings_file(self) -> Path:
+        return self.path / "run.toml"
+
+    @property
+    def metrics(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.path / "tensorboard"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "train.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def final(self) -> Path:
+        return self.path / "final"
+
+    def write_record(self, record: Mapping[str, Any]) -> None:
+        """Write `run.toml`."""
+        import tomli_w
+
+        write_text(self.settings_file, tomli_w.dumps(record))
+
+    def complete_checkpoints(self) -> list[Path]:
+        """The checkpoints that were written to the end, oldest first."""
+        numbered = []
+        for folder in self.checkpoints.glob("checkpoint-*"):
+            step = re.fullmatch(r"checkpoint-(\d+)", folder.name)
+            if step and is_complete(folder):
+                numbered.append((int(step[1]), folder))
+        return [folder for _, folder in sorted(numbered)]
+
+
+def seal(folder: Path) -> None:
+    """Write a checkpoint's manifest, last of all: its files with their sizes."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST)
+    write_json(folder / MANIFEST, {str(p.relative_to(folder)): p.stat().st_size for p in files})
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a checkpoint has its manifest and every file in it, whole."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        return all((folder / name).stat().st_size == size for name, size in manifest.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A folder of weights that `transformers` loads, and the run it came from, if that is known."""
+
+    path: Path
+    run: Run | None
+
+    @classmethod
+    def find(cls, path: Path) -> Checkpoint:
+        """From a run directory (its `final`, else its newest checkpoint) or a folder of weights.
+
+        Raises `ReasonError` when there is nothing to load.
+        """
+        if not path.exists():
+            raise ReasonError(f"no checkpoint '{path}'", "pass a run directory or a folder of weights", usage=True)
+        if (path / "run.toml").is_file():
+            run = Run(path)
+            folder = run.final if is_weights(run.final) else (run.complete_checkpoints() or [None])[-1]
+            if folder is None:
+                raise ReasonError(f"{path} has no finished checkpoint yet", f"go on with --resume {path}")
+            return cls(folder, run)
+        if not is_weights(path):
+            raise ReasonError(
+                f"{path} is no checkpoint: it has no config.json with weights",
+                "pass a run directory or a folder that transformers loads",
+            )
+        owner = next((p for p in list(path.resolve().parents)[:2] if (p / "run.toml").is_file()), None)
+        return cls(path, Run(owner) if owner else None)
+
+
+def is_weights(folder: Path) -> bool:
+    """Whether a folder holds a model as `transformers` saves it."""
+    weights = ("model.safetensors", "model.safetensors.index.json")
+    return (folder / "config.json").is_file() and any((folder / name).is_file() for name in weights)
