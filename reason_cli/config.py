@@ -295,7 +295,7 @@ def convert(key: Key, raw: Any, source: str) -> Any:
         hint = f"{did_you_mean(str(value), choices)}it takes {', '.join(choices)}"
         raise _bad(key, raw, source, hint)
     low, high = key.metadata.get("minimum"), key.metadata.get("maximum")
-    if low is not None and value < low or high is not None and value > high:
+    if (low is not None and value < low) or (high is not None and value > high):
         raise _bad(key, raw, source, f"it must be {_bounds(low, high)}")
     return value
 

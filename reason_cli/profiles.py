@@ -97,11 +97,7 @@ def _read(name: str, path: Path) -> Profile:
 
 def chain(names: Iterable[str]) -> list[Profile]:
     """The named profiles with all that they extend, what is extended first. Raises on a circle."""
-    done: list[Profile] = []
-    for name in names:
-        for profile in _with_bases(name, ()):
-            done.append(profile)
-    return done
+    return [profile for name in names for profile in _with_bases(name, ())]
 
 
 def _with_bases(name: str, above: tuple[str, ...]) -> Iterator[Profile]:

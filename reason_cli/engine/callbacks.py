@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import resource
 import signal
-import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -28,13 +26,11 @@ NOT_FINITE = 3  # logged losses in a row that end a run
 
 
 def memory_bytes() -> int:
-    """The most memory used so far: of the GPU where there is one, of this process otherwise."""
+    """Memory in use: the GPU's highest mark where there is one, this process's resident set otherwise."""
+    import psutil
     import torch
 
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else psutil.Process().memory_info().rss
 
 
 class Metrics(TrainerCallback):

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reason_cli.api import AnswerExtractor, Example
-from reason_cli.config import EvalOptions
+from reason_cli.api import AnswerExtractor, Architecture, Example
+from reason_cli.config import EvalOptions, HardwareOptions
+from reason_cli.engine import tokenizers
 from reason_cli.engine.chat import prompt_text
 from reason_cli.engine.generate import Answer, Decoding, answer
-from reason_cli.engine.hardware import Precision, autocast
+from reason_cli.engine.hardware import Precision, autocast, pick_device, pick_precision
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.sources import Loaded, Source, load
 from reason_cli.engine.statistics import wilson
@@ -77,6 +78,14 @@ class Evaluation:
     results: Mapping[str, Any]
     samples: Sequence[Sample]
     folder: Path
+
+
+def load_subject(architecture: Architecture, options: Any, hardware: HardwareOptions, path: Path) -> Subject:
+    """A checkpoint's model on its device, with its tokenizer. On a CPU `auto` is float32."""
+    device = pick_device(hardware)
+    tokenizer = tokenizers.load(str(path))
+    model = architecture.load(path, options).to(device).eval()
+    return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path))
 
 
 def evaluate(
@@ -215,4 +224,5 @@ def _warn(results: Mapping[str, Any], report: Reporter) -> None:
             f"{results['settings']['max_new_tokens']} tokens; raise --max-new-tokens if they were still reasoning"
         )
     if results["no_answer_rate"] > NO_ANSWER_WARNING:
-        report.warn(f"{results['no_answer_rate']:.1%} of the answers hold no answer that {results['settings']['extractor']} can read")
+        extractor = results["settings"]["extractor"]
+        report.warn(f"{results['no_answer_rate']:.1%} of the outputs hold no answer that '{extractor}' can read")

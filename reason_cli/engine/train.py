@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import platform
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.api import Architecture, ArchitectureOptions, Example, Text
 from reason_cli.config import DataOptions, EvalOptions, HardwareOptions, Settings, TrainOptions
 from reason_cli.engine import tokenizers
-from reason_cli.engine.chat import completion_text, prompt_text
+from reason_cli.engine.chat import prompt_text
 from reason_cli.engine.data import Collator, TokenDataset, split_held_out, tokenise
 from reason_cli.engine.generate import Decoding, answer
 from reason_cli.engine.hardware import Precision, bf16_gain, describe, pick_device, pick_precision
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.sources import Loaded, Source, load
 from reason_cli.errors import ReasonError
-from reason_cli.runs import Run, is_complete
+from reason_cli.runs import Run
 
 if TYPE_CHECKING:
     import torch
@@ -217,7 +216,6 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     from reason_cli.engine.trainer import Clock, ReasonTrainer, arguments
 
     clock = Clock(job.train.max_steps, job.train.max_minutes * 60)
-    collator = CountingCollator(ready.tokenizer.pad_token_id)
     stop = callbacks.Stop(clock)
     writer = SummaryWriter(str(run.tensorboard))
     trainer = ReasonTrainer(
@@ -228,29 +226,16 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
         train_dataset=ready.rows,
         eval_dataset=ready.held_out_rows,
         processing_class=ready.tokenizer,
-        data_collator=collator,
-        # Metrics first: it adds the figures that the others show and draw.
-        callbacks=[callbacks.Metrics(run, lambda: collator.tokens), callbacks.Progress(report, clock)],
+        data_collator=Collator(ready.tokenizer.pad_token_id),
     )
     trainer.remove_callback(PrinterCallback)
-    for callback in (TensorBoardCallback(writer), callbacks.Seal(), stop):
+    # Metrics first: it adds the figures that the others show and draw.
+    metrics = callbacks.Metrics(run, trainer.tokens_seen)
+    for callback in (metrics, callbacks.Progress(report, clock), TensorBoardCallback(writer), callbacks.Seal(), stop):
         trainer.add_callback(callback)
     if job.train.samples:
         trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
     return trainer, stop
-
-
-class CountingCollator(Collator):
-    """The collator, counting the tokens (padding left out) of the training batches it made."""
-
-    def __init__(self, pad_token_id: int) -> None:
-        super().__init__(pad_token_id)
-        object.__setattr__(self, "tokens", 0)
-
-    def __call__(self, rows: Any) -> dict[str, torch.Tensor]:
-        batch = super().__call__(rows)
-        object.__setattr__(self, "tokens", self.tokens + int(batch["attention_mask"].sum()))
-        return batch
 
 
 def _sampler(job: TrainJob, ready: Prepared, report: Reporter, writer: Any):
@@ -263,7 +248,8 @@ def _sampler(job: TrainJob, ready: Prepared, report: Reporter, writer: Any):
         for number, (example, given) in enumerate(zip(examples, answers, strict=True), 1):
             said = " ".join(given.text.split())
             report.say(f"  sample {number}: {example.question} -> {said} (expected {example.answer})")
-            writer.add_text(f"sample {number}", f"{example.question}\n\n{given.text}\n\nexpected {example.answer}", step)
+            drawn = f"{example.question}\n\n{given.text}\n\nexpected {example.answer}"
+            writer.add_text(f"sample {number}", drawn, step)
 
     return show
 

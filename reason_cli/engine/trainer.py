@@ -17,6 +17,7 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 from reason_cli.config import TrainOptions
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
     from torch.optim import Optimizer
     from transformers import PreTrainedModel
@@ -59,7 +60,9 @@ def learning_rate_factor(step: int, clock: Clock, warmup_steps: int, shape: str)
     return max(0.0, SHAPES[shape](min(1.0, clock.progress(step))))
 
 
-def arguments(options: TrainOptions, precision: Precision, device_type: str, run: Run, evaluates: bool) -> TrainingArguments:
+def arguments(
+    options: TrainOptions, precision: Precision, device_type: str, run: Run, evaluates: bool
+) -> TrainingArguments:
     """The options in the Trainer's words."""
     return TrainingArguments(
         output_dir=str(run.checkpoints),
@@ -98,6 +101,16 @@ class ReasonTrainer(Trainer):
         super().__init__(**kwargs)
         self.clock = clock
         self.options = options
+        self._tokens: torch.Tensor | int = 0
+
+    def training_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
+        """The library's step; the tokens that go through it are counted on the device, without waiting for it."""
+        self._tokens = self._tokens + inputs["attention_mask"].sum()
+        return super().training_step(model, inputs, *args, **kwargs)
+
+    def tokens_seen(self) -> int:
+        """Tokens trained on in this process, padding left out."""
+        return int(self._tokens)
 
     def _get_train_sampler(self, train_dataset: TokenDataset | None = None) -> LengthGroupedSampler:
         """Seeded, in groups of like length, so that little of a batch is padding."""

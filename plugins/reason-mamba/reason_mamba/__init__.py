@@ -1,1 +1,10 @@
 """Mamba (arXiv 2312.00752) for `reason`: the architecture plugin, its model and its selective scan."""
+
+from reason_cli import hookimpl
+from reason_mamba.architecture import Mamba
+
+
+@hookimpl
+def register_architectures():
+    """The architecture `mamba` with its presets."""
+    return [Mamba()]

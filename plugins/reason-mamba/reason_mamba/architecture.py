@@ -1,0 +1,132 @@
+"""The architecture `mamba`: options, presets, counts. Torch comes in only when a model is built or loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reason_cli import Architecture, ArchitectureOptions, Estimate, option
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+FLOAT32 = 4
+CHUNK = 32  # steps between the states that the scan keeps for its backward pass
+
+
+@dataclass(frozen=True)
+class MambaOptions(ArchitectureOptions):
+    """The shape of a Mamba. `vocab_size` is the tokenizer's."""
+
+    d_model: int = option(384, "width of the residual stream", minimum=1)
+    n_layer: int = option(6, "number of blocks", minimum=1)
+    d_state: int = option(16, "states per channel", minimum=1)
+    d_conv: int = option(4, "width of the causal convolution", minimum=1)
+    expand: int = option(2, "d_inner is expand times d_model", minimum=1)
+    dt_rank: int = option(0, "rank of the step size's projection; 0: d_model / 16, rounded up", minimum=0)
+    dropout: float = option(0.1, "dropout on each block's output, in training", minimum=0.0, maximum=0.9)
+    scan: str = option("auto", "engine of the selective scan", choices=("auto", "cuda", "cpu", "torch"))
+
+    @property
+    def d_inner(self) -> int:
+        return self.expand * self.d_model
+
+    @property
+    def time_step_rank(self) -> int:
+        return self.dt_rank or ceil(self.d_model / 16)
+
+
+def _sizes(**shapes: tuple[int, int]) -> dict[str, MambaOptions]:
+    return {
+        name.replace("_", "-"): MambaOptions(d_model=d_model, n_layer=n_layer)
+        for name, (d_model, n_layer) in shapes.items()
+    }
+
+
+PRESETS = _sizes(
+    small=(384, 6),
+    medium_lite=(512, 8),
+    medium_plus=(640, 9),
+    medium_x=(704, 10),
+    medium=(768, 12),
+    medium_extra=(832, 13),
+    large_lite=(896, 14),
+    large_plus=(960, 15),
+    large=(1024, 16),
+    xlarge=(1280, 20),
+    xxlarge=(1536, 24),
+)
+
+
+class Mamba(Architecture):
+    """Mamba trained from scratch; its checkpoints are stock `transformers.MambaForCausalLM` folders."""
+
+    name = "mamba"
+    help = "a selective state space model (arXiv 2312.00752), linear in length, constant memory per generated token"
+    model_type = "mamba"
+    Options = MambaOptions
+    presets = PRESETS
+
+    def tokenizer(self, options: MambaOptions) -> str:
+        """GPT-2's, of 50,257 tokens."""
+        return "openai-community/gpt2"
+
+    def build(self, options: MambaOptions, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+        """A new Mamba in float32. Raises `ReasonError` when a forced scan engine cannot run."""
+        from transformers import MambaConfig
+
+        from reason_mamba.model import MambaForCausalLM
+
+        config = MambaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=options.d_model,
+            num_hidden_layers=options.n_layer,
+            state_size=options.d_state,
+            conv_kernel=options.d_conv,
+            expand=options.expand,
+            time_step_rank=options.time_step_rank,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        config.dropout = options.dropout
+        model = MambaForCausalLM(config)
+        model.set_scan_engine(options.scan)
+        return model
+
+    def load(self, path: Path, options: MambaOptions) -> PreTrainedModel:
+        """The model of a folder, its scan engine as the options say."""
+        from reason_mamba.model import MambaForCausalLM
+
+        model = MambaForCausalLM.from_pretrained(path)
+        model.set_scan_engine(options.scan)
+        return model
+
+    def describe(self, model: PreTrainedModel) -> dict[str, str]:
+        """The scan engine in use."""
+        return {"scan": model.scan_engine}
+
+    def estimate(
+        self, options: MambaOptions, *, vocab_size: int, micro_batch_size: int, length: int
+    ) -> Estimate:
+        """The exact parameter count, and what one step keeps for its backward pass, in float32."""
+        d, inner, rank, n = options.d_model, options.d_inner, options.time_step_rank, options.d_state
+        block = (
+            d  # norm
+            + d * 2 * inner  # in_proj
+            + inner * options.d_conv + inner  # conv1d and its bias
+            + inner * (rank + 2 * n)  # x_proj
+            + rank * inner + inner  # dt_proj and its bias
+            + inner * n + inner  # A_log, D
+            + inner * d  # out_proj
+        )  # fmt: skip
+        parameters = vocab_size * d + options.n_layer * block + d
+        # Per token: the residual and its norm; x and z; the convolution's output; delta; the scan's output;
+        # the projections to delta, B and C; and one state every CHUNK steps.
+        kept = 2 * d + 2 * inner + inner + inner + inner + (rank + 2 * n) + inner * n / CHUNK
+        logits = 2 * vocab_size  # and their gradient
+        tokens = micro_batch_size * length
+        return Estimate(parameters, int(FLOAT32 * tokens * (options.n_layer * kept + logits)))

@@ -1,0 +1,123 @@
+"""What a person sees: lines, bars and tables, through rich. Quiet bars where nobody watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class TerminalReporter:
+    """The engine's `Reporter` on a terminal: lines go to standard error, a bar is drawn only on a terminal."""
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+        self.task: Any = None
+
+    def say(self, text: str) -> None:
+        err.print(Text(text))
+
+    def warn(self, text: str) -> None:
+        err.print(Text.assemble(("warning: ", "yellow"), text))
+
+    def start(self, title: str, total: float) -> None:
+        if not err.is_terminal:
+            return
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=err,
+            transient=True,
+        )
+        self.progress.start()
+        self.task = self.progress.add_task(title, total=total, figures="")
+
+    def update(self, done: float, figures: Mapping[str, str]) -> None:
+        if self.progress:
+            facts = "  ".join(f"{name} {value}".strip() for name, value in figures.items())
+            self.progress.update(self.task, completed=done, figures=facts)
+
+    def finish(self) -> None:
+        if self.progress:
+            self.progress.stop()
+            self.progress = None
+
+
+def table(*columns: str, rows: Sequence[Sequence[object]], title: str = "") -> Table:
+    """A plain table; columns whose name starts with `#` are numbers and stand on the right."""
+    drawn = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        number = column.startswith("#")
+        drawn.add_column(column.lstrip("#"), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(str(cell) for cell in row))
+    return drawn
+
+
+def bar(share: float, width: int = 24) -> str:
+    """A share from 0 to 1 as a horizontal bar."""
+    full = round(share * width)
+    return "█" * full + "·" * (width - full)
+
+
+def curve(values: Sequence[float], width: int = 60) -> str:
+    """A row of blocks whose heights follow the values, thinned out to `width`."""
+    if not values:
+        return ""
+    step = max(1, len(values) / width)
+    picked = [values[int(i * step)] for i in range(min(width, len(values)))]
+    low, high = min(picked), max(picked)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((v - low) * scale)] for v in picked)
+
+
+def size(count: float, unit: str = "B") -> str:
+    """A number of bytes as people write it."""
+    for prefix in ("", "Ki", "Mi", "Gi"):
+        if abs(count) < 1024 or prefix == "Gi":
+            break
+        count /= 1024
+    return f"{count:.3g} {prefix}{unit}" if prefix else f"{count:.0f} {unit}"
+
+
+def show_evaluation(results: Mapping[str, Any]) -> None:
+    """An evaluation's figures, and accuracy by tag as bars."""
+    low, high = results["wilson95"]
+    out.print(
+        f"\n[bold]{results['dataset']}[/]: accuracy [bold]{results['accuracy']:.1%}[/] "
+        f"({results['correct']} of {results['n']}; 95% interval {low:.1%} to {high:.1%})"
+    )
+    strategies = ", ".join(f"{name} {count}" for name, count in results["strategies"].items())
+    out.print(
+        f"no answer {results['no_answer_rate']:.1%}, cut off {results['cut_off_rate']:.1%}, "
+        f"{results['mean_tokens']:.0f} tokens each, {results['tokens_per_second']:,.0f} tokens/s; found by {strategies}"
+    )
+    for tag, values in results["by"].items():
+        rows = [
+            (value, v["n"], f"{v['accuracy']:.1%}", bar(v["accuracy"]), "{:.0%} to {:.0%}".format(*v["wilson95"]))
+            for value, v in values.items()
+        ]
+        out.print(table(tag, "#n", "#accuracy", "", "95% interval", rows=rows))
+
+
+def show_samples(samples: Sequence[Any], count: int) -> None:
+    """A few graded questions with what the model said."""
+    for sample in samples[:count]:
+        verdict = ("right", "green") if sample.correct else ("wrong", "red")
+        out.print(Text.assemble("\n", ("Q: ", "bold"), sample.question))
+        out.print(Text(sample.output.strip(), style="dim"))
+        out.print(Text.assemble(verdict, f" (expected {sample.expected})"))

@@ -1,0 +1,155 @@
+"""Flags made from the option dataclasses, and what was given on a command line as one layer of settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from reason_cli import profiles
+from reason_cli.config import CORE_TABLES, Key, Layer, ModelOptions, Schema, Settings, keys_of, resolve
+from reason_cli.plugins import ArchitectureChoice, Switchboard
+
+SETTING = "reason_setting"  # where a click option keeps the path of the setting it sets
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a command line said of settings: the profiles it named, and the values it gave."""
+
+    profiles: tuple[str, ...]
+    layer: Layer
+
+
+class SettingsCommand(click.Command):
+    """A command with a flag per key of the core's `tables`, and `--profile` and `--set` for all the rest.
+
+    The command's function sees its own parameters only; `settings_given` has what these flags said.
+    """
+
+    def __init__(self, *args: Any, tables: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        flags = [flag(key) for table in tables for key in keys_of(table, CORE_TABLES[table])]
+        self.params += [*_general(), *flags]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        values: dict[str, Any] = {}
+        for parameter in self.params:
+            path = getattr(parameter, SETTING, None)
+            if path:
+                value = ctx.params.pop(parameter.name)
+                if ctx.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+                    values[path] = value
+        values |= Layer.assignments(COMMAND_LINE, ctx.params.pop("assignments")).values
+        ctx.meta[SETTING] = Given(ctx.params.pop("profile_names"), Layer(COMMAND_LINE, values))
+        return super().invoke(ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help in groups: the command's own options, then a group per settings table."""
+        groups: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record:
+                path = getattr(parameter, SETTING, None)
+                groups.setdefault(f"[{path.rpartition('.')[0]}]" if path else "Options", []).append(record)
+        for title, records in groups.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def _general() -> list[click.Parameter]:
+    return [
+        click.Option(
+            ["--profile", "profile_names"],
+            multiple=True,
+            metavar="NAME",
+            help="Settings by name or TOML file; may repeat, later wins.",
+        ),
+        click.Option(
+            ["--set", "assignments"],
+            multiple=True,
+            metavar="TABLE.KEY=VALUE",
+            help="Any setting, also those without a flag; may repeat.",
+        ),
+    ]
+
+
+def flag(key: Key) -> click.Option:
+    """The command-line option of one setting. Its default is none: what is not given is not a value."""
+    name = key.name.replace("_", "-")
+    kind = {int: click.INT, float: click.FLOAT, bool: click.BOOL}.get(key.type, click.STRING)
+    choices = key.metadata.get("choices")
+    option = click.Option(
+        [f"--{name}/--no-{name}" if key.type is bool else f"--{name}"],
+        type=click.Choice(choices) if choices else kind,
+        multiple=key.many,
+        default=None,
+        metavar=None if choices or key.type is bool else _metavar(key),
+        help=f"{key.help[:1].upper()}{key.help[1:]}. [{_shown(key.default)}]",
+    )
+    setattr(option, SETTING, key.path)
+    return option
+
+
+def _metavar(key: Key) -> str:
+    return {int: "N", float: "X"}.get(key.type, "TEXT")
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, tuple):
+        return " ".join(default) or "none"
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return f"{default:g}" if isinstance(default, float) else str(default) or "empty"
+
+
+def resolve_settings(
+    board: Switchboard, ctx: click.Context, base: Sequence[Layer] = ()
+) -> tuple[Settings, ArchitectureChoice]:
+    """Every setting of this invocation, and the architecture that its `model.arch` names.
+
+    Order: flag > environment > profiles (later wins) > `base` (a run being gone on with) > preset > default.
+    """
+    core = core_schema(board)
+    given: Given = ctx.meta[SETTING]
+    named = [Layer.nested(p.source, p.settings, core) for p in profiles.chain(given.profiles)]
+    layers = [*base, *named]
+    arch = _last("model.arch", [*layers, Layer("environment", _env_arch()), given.layer])
+    choice = board.architecture(arch or ModelOptions().arch)
+    schema = core_schema(board, choice.architecture.Options)
+    preset = Layer(f"preset {arch or ModelOptions().arch}", _preset_values(choice))
+    environment = Layer.environment(os.environ, schema)
+    return resolve(schema, [preset, *layers, environment, given.layer]), choice
+
+
+def core_schema(board: Switchboard, *model_options: type) -> Schema:
+    """The core's tables, a table per registered dataset, and the chosen architecture's options."""
+    tables = [*CORE_TABLES.items(), *(("model", options) for options in model_options)]
+    return Schema([*tables, *((f"data.{d.name}", d.Options) for d in board.datasets())])
+
+
+def _env_arch() -> dict[str, str]:
+    value = os.environ.get("REASON_MODEL_ARCH")
+    return {"model.arch": value} if value else {}
+
+
+def _last(path: str, layers: Iterable[Layer]) -> str | None:
+    found = [layer.values[path] for layer in layers if path in layer.values]
+    return str(found[-1]) if found else None
+
+
+def _preset_values(choice: ArchitectureChoice) -> dict[str, Any]:
+    options = choice.architecture.Options
+    return {k.path: getattr(choice.preset, k.name) for k in keys_of("model", options)} if choice.preset else {}
+
+
+def data_folder() -> Path | None:
+    """`REASON_DATA`: the folder that is looked in for datasets before the hub."""
+    folder = os.environ.get("REASON_DATA")
+    return Path(folder) if folder else None

@@ -1,0 +1,95 @@
+"""`reason train`: settings to a run directory, or with `--dry-run` to a plan."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from reason_cli.cli import options
+from reason_cli.cli.main import board
+from reason_cli.config import Layer
+from reason_cli.runs import Checkpoint, Run
+
+SOLVED = 3  # examples shown after an evaluation at the end of training
+
+
+@click.command("train", cls=options.SettingsCommand, tables=("model", "data", "train", "hardware"))
+@click.option("--output", type=click.Path(path_type=Path), help="The run directory to make. [runs/ARCH-DATASET-TIME]")
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run from its newest checkpoint.")
+@click.option("--dry-run", is_flag=True, help="Print every setting with its source, and what it takes; train nothing.")
+@click.pass_context
+def train_command(ctx: click.Context, output: Path | None, resume: Path | None, dry_run: bool) -> None:
+    """Train a model and write a run directory.
+
+    Settings come from flags, REASON_TABLE_KEY variables, profiles, the architecture's preset and defaults,
+    in this order. `reason train --dry-run` shows each with where it came from.
+    """
+    from reason_cli.cli import jobs
+
+    if output and resume:
+        raise click.UsageError("--resume goes on in the run's own directory; leave --output out", ctx)
+    switchboard = board(ctx)
+    run = Run.open(resume) if resume else None
+    settings, choice = options.resolve_settings(switchboard, ctx, _resumed(switchboard, run))
+    job = jobs.train_job(switchboard, settings, choice)
+    tasks = jobs.tasks(switchboard, settings, job.eval.after_training)
+    if dry_run:
+        from reason_cli.cli.plan import show_plan
+
+        return show_plan(job)
+
+    from reason_cli.cli.display import TerminalReporter, show_samples
+    from reason_cli.engine.train import newest_checkpoint, train
+
+    report = TerminalReporter()
+    checkpoint = newest_checkpoint(run) if run else None
+    run = run or Run.create(output or _new_path(settings["model.arch"].value, job.sources[0].spec.name))
+    trained = train(job, run, report, checkpoint)
+    if trained.stopped_by:
+        report.say(f"stopped by {trained.stopped_by} at step {trained.step:,}, saved: reason train --resume {run.path}")
+        ctx.exit(1)
+    _conclude(run)
+    if tasks:
+        subject = jobs.subject(switchboard, settings, choice, Checkpoint.find(run.path))
+        done = jobs.evaluate_all(settings, subject, tasks, run.path / "eval", report, show=True)
+        show_samples([s for e in done[:1] for s in e.samples if s.correct], SOLVED)
+    _next_steps(run, job.sources[0].spec.name)
+
+
+def _resumed(switchboard, run: Run | None) -> list[Layer]:
+    """The settings of the run that is gone on with; its precision as found then, not found out anew."""
+    from reason_cli.cli import jobs
+    from reason_cli.profiles import read_toml
+
+    if run is None:
+        return []
+    precision = read_toml(run.settings_file)["run"]["precision"]
+    return [jobs.run_layer(switchboard, run), Layer(f"run {run.path.name}", {"hardware.precision": precision})]
+
+
+def _new_path(arch: str, dataset: str) -> Path:
+    name = f"{arch}-{Path(dataset).stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    return Path("runs") / name.replace("/", "-")
+
+
+def _conclude(run: Run) -> None:
+    """How the loss went, and where everything is."""
+    import json
+
+    from reason_cli.cli.display import curve, out
+
+    lines = [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    if losses:
+        out.print(f"loss {losses[0]:.3f} {curve(losses)} {losses[-1]:.3f}")
+    out.print(f"run: [bold]{run.path}[/]")
+
+
+def _next_steps(run: Run, dataset: str) -> None:
+    from reason_cli.cli.display import out
+
+    out.print("\nnext:")
+    out.print(f"  reason eval {dataset} --checkpoint {run.path}")
+    out.print(f"  tensorboard --logdir {run.tensorboard}")
