@@ -116,13 +116,17 @@ class Switchboard:
     def dataset(self, name: str) -> DatasetFormatter:
         """The formatter of a dataset's name, or of a file's ending."""
         for formatter in self.datasets():
-            if name.endswith(formatter.suffixes) if formatter.suffixes else False:
+            if formatter.suffixes and name.endswith(formatter.suffixes):
                 return formatter
         return self.get("dataset", name)
 
     def datasets(self) -> list[DatasetFormatter]:
         """One formatter per name; of a contested name the first."""
         return [offers[0].value for offers in self._offers["dataset"].values()]
+
+    def commands(self) -> list[click.Command]:
+        """One command per name; of a contested name the first."""
+        return [offers[0].value for offers in self._offers["command"].values()]
 
     def extractor(self, name: str) -> AnswerExtractor:
         return self.get("extractor", name)

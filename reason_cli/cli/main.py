@@ -35,9 +35,8 @@ class Reason(click.Group):
         return board(ctx).command(name) if name in board(ctx).names("command") else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        rows = list(BUILTIN.items())
-        for name in board(ctx).names("command"):
-            rows.append((name, board(ctx).command(name).get_short_help_str(limit=80)))
+        plugins = [(str(c.name), c.get_short_help_str(limit=80)) for c in board(ctx).commands()]
+        rows = [*BUILTIN.items(), *sorted(plugins)]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
