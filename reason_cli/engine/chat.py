@@ -80,6 +80,19 @@ def completion_text(
     return completion if completion.endswith(end) else completion + end
 
 
+def plain_texts(items: list[Example | Text], system_prompt: str) -> list[str]:
+    """What the items say, each turn after its role's name as in ChatML: the words a tokenizer is trained on."""
+    texts: list[str] = []
+    for item in items:
+        if isinstance(item, Text):
+            texts.append(item.text)
+            continue
+        turns = messages(item.question, system_prompt)
+        turns.append({"role": "assistant", "content": assistant_turn(item)})
+        texts += [f"{turn['role']}\n{turn['content']}" for turn in turns]
+    return texts
+
+
 def token_ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     """Ids of texts in which the template already wrote every special token (so no second BOS is added)."""
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []

@@ -137,18 +137,7 @@ def load_training_rows(job: TrainJob, source: Source, report: Reporter) -> Loade
 def _tokenizer(job: TrainJob, items: list[Example | Text], resume: Path | None) -> PreTrainedTokenizerBase:
     if resume is not None:
         return tokenizers.load(str(resume))
-    return tokenizers.build(job.tokenizer, _texts(items[:TOKENIZER_ROWS], job.data.system_prompt))
-
-
-def _texts(items: list[Example | Text], system_prompt: str) -> list[str]:
-    """The words that a tokenizer is trained on: what the chat template will wrap, without its marks."""
-    texts = [system_prompt] if system_prompt else []
-    for item in items:
-        if isinstance(item, Text):
-            texts.append(item.text)
-        else:
-            texts += [item.question, item.reasoning, f"**Final Answer:** {item.answer}"]
-    return texts
+    return tokenizers.build(job.tokenizer, plain_texts(items[:TOKENIZER_ROWS], job.data.system_prompt))
 
 
 def _tokenise(
