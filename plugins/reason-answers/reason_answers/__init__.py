@@ -1,0 +1,14 @@
+"""Answer extractors: where a text states its answer, and when two answers are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from reason_answers.number import Number
+from reason_cli import AnswerExtractor, hookimpl
+
+
+@hookimpl
+def register_extractors() -> Iterable[AnswerExtractor]:
+    """The extractors of this plugin."""
+    return [Number()]

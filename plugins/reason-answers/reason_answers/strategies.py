@@ -1,0 +1,127 @@
+"""The ways in which a text states its answer, the surest first.
+
+A strategy looks at `text[start:end]` and returns the number it finds, or `None`. Of several markers the last
+one counts: a solution that corrects itself does so at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from reason_answers import values
+from reason_answers.scope import Span
+from reason_answers.values import Found
+
+Strategy = Callable[[str, Span], Found | None]
+
+_FINAL_ANSWER = re.compile(
+    r"\bfinal[ \t_]{1,3}answer(?:[ \t]{0,3}\*{0,3}[ \t]{0,3}[:=]|\*{1,3}|[ \t]{0,3}\n)", re.IGNORECASE
+)
+_HASH = re.compile(r"####")
+_ANSWER_IS = re.compile(r"\banswer\*{0,3}(?:[ \t]{1,3}(?:is|equals)\b|[ \t]{0,3}[:=])", re.IGNORECASE)
+_THEREFORE = re.compile(r"\b(?:therefore|thus|hence)\b|∴", re.IGNORECASE)
+_BOX = re.compile(r"\\f?boxed[ \t]{0,3}\{")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+_ASIDE = re.compile(r"[ \t]*[(*_]{0,3}(?:check|note|verif|proof|p\.s\.|\()", re.IGNORECASE)
+_DIGIT = re.compile(r"[0-9]")
+
+
+def final_answer(text: str, span: Span) -> Found | None:
+    """`**Final Answer:** 72`."""
+    return _after(_FINAL_ANSWER, text, span)
+
+
+def hash_mark(text: str, span: Span) -> Found | None:
+    """`#### 72`."""
+    return _after(_HASH, text, span)
+
+
+def boxed(text: str, span: Span) -> Found | None:
+    r"""`\boxed{72}`."""
+    marker = _last(_BOX, text, span)
+    if marker is None:
+        return None
+    closing = _closing_brace(text, marker.end(), span[1])
+    return None if closing is None else _result(text, marker.end(), closing)
+
+
+def the_answer_is(text: str, span: Span) -> Found | None:
+    """`The answer is 72.`"""
+    return _after(_ANSWER_IS, text, span)
+
+
+def therefore(text: str, span: Span) -> Found | None:
+    """`Therefore she has 72 marbles.`: the last number of that line, if only asides follow it.
+
+    A "therefore" in the middle of a solution is a step, not its end.
+    """
+    marker = _last(_THEREFORE, text, span)
+    if marker is None:
+        return None
+    start, end = _line(text, marker.end(), span[1])
+    return values.last(text, start, end) if _only_asides(text, end, span[1]) else None
+
+
+def last_number(text: str, span: Span) -> Found | None:
+    """The last number that stands anywhere."""
+    start, end = span
+    while end > start:
+        line = text.rfind("\n", start, end) + 1 or start
+        if _DIGIT.search(text, line, end):
+            found = values.last(text, line, end)
+            if found is not None:
+                return found
+        end = line - 1
+    return None
+
+
+STRATEGIES: tuple[tuple[str, Strategy], ...] = (
+    ("final-answer", final_answer),
+    ("hash", hash_mark),
+    ("boxed", boxed),
+    ("the-answer-is", the_answer_is),
+    ("therefore", therefore),
+    ("last-number", last_number),
+)
+
+
+def _after(marker: re.Pattern[str], text: str, span: Span) -> Found | None:
+    """The result in the line that the last marker opens."""
+    match = _last(marker, text, span)
+    return _result(text, *_line(text, match.end(), span[1])) if match else None
+
+
+def _last(marker: re.Pattern[str], text: str, span: Span) -> re.Match[str] | None:
+    match = None
+    for match in marker.finditer(text, *span):
+        pass
+    return match
+
+
+def _line(text: str, start: int, end: int) -> Span:
+    """The line at `start`, or the next one that is not blank."""
+    while start < end and text[start] in " \t\r\n*":
+        start += 1
+    stop = text.find("\n", start, end)
+    return start, end if stop < 0 else stop
+
+
+def _result(text: str, start: int, end: int) -> Found | None:
+    """The first number after the last equals sign: `12 + 60 = 72 marbles` says 72."""
+    equals = text.rfind("=", start, end)
+    return (values.first(text, equals, end) if equals >= 0 else None) or values.first(text, start, end)
+
+
+def _only_asides(text: str, start: int, end: int) -> bool:
+    """Whether every line with a digit in it is a check, a note or a parenthesis."""
+    return all(_ASIDE.match(line) or not _DIGIT.search(line) for line in text[start:end].splitlines())
+
+
+def _closing_brace(text: str, start: int, end: int) -> int | None:
+    depth = 1
+    for brace in _BRACE.finditer(text, start, end):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if depth == 0:
+            return brace.start()
+    return None
