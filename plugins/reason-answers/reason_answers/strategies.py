@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from reason_answers import values
 from reason_answers.scope import Span
-from reason_answers.values import Found
+from reason_answers.values import Found, last_match
 
 Strategy = Callable[[str, Span], Found | None]
 
@@ -39,7 +39,7 @@ def hash_mark(text: str, span: Span) -> Found | None:
 
 def boxed(text: str, span: Span) -> Found | None:
     r"""`\boxed{72}`."""
-    marker = _last(_BOX, text, span)
+    marker = last_match(_BOX, text, *span)
     if marker is None:
         return None
     closing = _closing_brace(text, marker.end(), span[1])
@@ -56,7 +56,7 @@ def therefore(text: str, span: Span) -> Found | None:
 
     A "therefore" in the middle of a solution is a step, not its end.
     """
-    marker = _last(_THEREFORE, text, span)
+    marker = last_match(_THEREFORE, text, *span)
     if marker is None:
         return None
     start, end = _line(text, marker.end(), span[1])
@@ -88,15 +88,8 @@ STRATEGIES: tuple[tuple[str, Strategy], ...] = (
 
 def _after(marker: re.Pattern[str], text: str, span: Span) -> Found | None:
     """The result in the line that the last marker opens."""
-    match = _last(marker, text, span)
+    match = last_match(marker, text, *span)
     return _result(text, *_line(text, match.end(), span[1])) if match else None
-
-
-def _last(marker: re.Pattern[str], text: str, span: Span) -> re.Match[str] | None:
-    match = None
-    for match in marker.finditer(text, *span):
-        pass
-    return match
 
 
 def _line(text: str, start: int, end: int) -> Span:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -23,7 +24,8 @@ _NUMBER = re.compile(
     r"(?:\\[dt]?frac\{(?P<top>-?\d{1,40})\}\{(?P<bottom>\d{1,40})\}"
     r"|(?P<whole>\d{1,40})[ ](?P<part>\d{1,40})/(?P<parts>\d{1,40})(?![\d/])"
     rf"|(?:(?P<digits>{_DIGITS})(?P<decimals>\.\d+)?|(?P<point>\.\d+))"
-    r"(?:[eE](?P<e>[-+]?\d{1,4})(?!\d)|[ ]?(?:\*|x|×|\\times)[ ]?10\^\{?(?P<power>[-\u2212]?\d{1,4})\}?(?!\d))?"
+    r"(?:[eE](?P<e>[-+]?\d{1,4})(?!\d)"
+    r"|[ ]?(?:\*|x|×|\\times)[ ]?10\^\{?(?P<power>[-\u2212]?\d{1,4})(?!\d)\}?)?"
     r"(?:[ ]?/[ ]?(?P<below>\d{1,40})(?![\d/.]))?)",
     re.ASCII,
 )
@@ -55,14 +57,16 @@ def last(text: str, start: int, end: int) -> Found | None:
 
 def _last_match(text: str, start: int, end: int) -> re.Match[str] | None:
     tail = max(start, end - TAIL)
-    match = None
-    for match in _NUMBER.finditer(text, tail, end):
-        pass
+    match = last_match(_NUMBER, text, tail, end)
     # Where the tail begins a number may have been cut in two: then the whole must be read.
     if tail > start and (match is None or match.start() < tail + TAIL // 2):
-        for match in _NUMBER.finditer(text, start, end):
-            pass
+        return last_match(_NUMBER, text, start, end)
     return match
+
+
+def last_match(pattern: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    """The last match of `pattern` in `text[start:end]`, in one pass."""
+    return next(iter(deque(pattern.finditer(text, start, end), maxlen=1)), None)
 
 
 def read(text: str) -> Fraction | None:
@@ -104,7 +108,8 @@ def _size(match: re.Match[str]) -> Fraction | None:
     if match["whole"]:
         part = _ratio(int(match["part"]), int(match["parts"]))
         return None if part is None else int(match["whole"]) + part
-    digits, decimals = (match["digits"] or "0").replace(",", ""), (match["decimals"] or match["point"] or "")[1:]
+    digits = (match["digits"] or "0").replace(",", "")
+    decimals = (match["decimals"] or match["point"] or "")[1:]
     power = int((match["e"] or match["power"] or "0").replace("\u2212", "-"))
     if len(digits) + len(decimals) > LONGEST or abs(power) > LARGEST_EXPONENT:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 
 from reason_cli import DatasetFormatter, Example, ReasonError, option
 from reason_datasets.fields import text_of, whole_number_of
-from reason_datasets.word_problems.chains import OPERATIONS, Chain, draw_chain
+from reason_datasets.word_problems.chains import OPERATIONS, draw_chain
 from reason_datasets.word_problems.stories import tell
 
 # A question belongs to the split that its hash names, one of 16 buckets: whatever seed or option made it, it
@@ -28,7 +28,7 @@ class WordProblemsOptions:
     """What the stories are like."""
 
     min_steps: int = option(1, "fewest steps of a solution", minimum=1, maximum=8)
-    max_steps: int = option(4, "most steps of a solution; the split `harder` has one and two more", minimum=1, maximum=8)
+    max_steps: int = option(4, "most steps; `harder` has one and two more", minimum=1, maximum=8)
     magnitude: int = option(100, "largest number that occurs anywhere", minimum=20, maximum=1_000_000)
     operations: str = option(OPERATIONS, "which of + - * / the steps use")
 
@@ -43,10 +43,9 @@ class WordProblems(DatasetFormatter):
 
     def format(self, row: Mapping[str, Any], options: WordProblemsOptions) -> Example:
         """What a row says."""
-        reasoning = text_of(row, "reasoning")
         return Example(
             question=text_of(row, "question"),
-            reasoning=reasoning,
+            reasoning=text_of(row, "reasoning"),
             answer=text_of(row, "answer"),
             tags={"steps": whole_number_of(row, "steps")},
         )
@@ -57,7 +56,8 @@ class WordProblems(DatasetFormatter):
         Ends early only when the options leave no question that has not been told already.
         """
         if split not in self.splits:
-            raise ReasonError(f"word-problems has no split {split!r}", hint=f"use one of {', '.join(self.splits)}")
+            known = ", ".join(self.splits)
+            raise ReasonError(f"word-problems has no split {split!r}", hint=f"use one of {known}")
         _check(options)
         return _rows(split, Random(f"word-problems/{split}/{seed}"), options)
 
@@ -116,6 +116,3 @@ def split_of(key: int) -> str:
     if bucket == TEST_BUCKET:
         return "test"
     return "harder" if bucket == HARDER_BUCKET else "train"
-
-
-__all__ = ["Chain", "WordProblems", "WordProblemsOptions", "split_of"]

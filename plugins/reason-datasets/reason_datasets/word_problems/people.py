@@ -63,7 +63,7 @@ COLLECTIONS = World(
         "{a} keeps {start} {items} in a drawer",
         "{a} has {start} {items} in a {prop}",
         "{a} owns {start} {items}",
-        "there are {start} {items} in the room of {a}",
+        "there are {start} {items} in {a}'s room",
     ),
     pairs=phrases(
         "{a} has {start} red {items} and {n} blue {item}",
@@ -288,9 +288,9 @@ GAMES = World(
     questions=phrases(
         "how many {items} does {a} have now?",
         "how many {items} does {a} have in the end?",
-        "what is the score of {a} now?",
+        "what is {a}'s score now?",
     ),
-    totals=phrases("how many {items} does {a} have?", "what is the score of {a}?"),
+    totals=phrases("how many {items} does {a} have?", "what is {a}'s score?"),
 )
 
 WORLDS = (COLLECTIONS, FRUIT, BAKERY, MONEY, GAMES)

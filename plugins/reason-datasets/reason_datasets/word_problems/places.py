@@ -73,7 +73,10 @@ HALLS = World(
         "by the evening, there are {n} times as many {items}",
         "after the rain, there are {n} times as many {items} in the {prop}",
     ),
-    twice=phrases("by the evening, there are twice as many {items}", "after lunch, the number of {items} doubles"),
+    twice=phrases(
+        "by the evening, there are twice as many {items}",
+        "after lunch, the number of {items} doubles",
+    ),
     over=phrases(
         "the {items} form {n} equal teams, and only one team stays",
         "the {items} split into {n} equal groups, and all groups but one leave",
@@ -89,7 +92,11 @@ HALLS = World(
 FARMS = World(
     things=nouns("hen goat duck sheep/sheep cow rabbit horse goose/geese pig turkey pony/ponies"),
     props=nouns("farmer family/families"),
-    openers=phrases("a {prop} has {start} {items}", "a {prop} keeps {start} {items}", "{start} {items} live on a farm"),
+    openers=phrases(
+        "a {prop} has {start} {items}",
+        "a {prop} keeps {start} {items}",
+        "{start} {items} live on a farm",
+    ),
     pairs=phrases(
         "a {prop} has {start} white {items} and {n} brown {item}",
         "on a farm, {start} {items} eat and {n} {item} [sleeps|sleep]",
@@ -115,7 +122,7 @@ FARMS = World(
     twice=phrases("over the years, the number of {items} doubles"),
     over=phrases(
         "{n} farms share the {items} equally, and this farm is one of them",
-        "the {items} go to {n} barns in equal numbers, and only one barn is kept",
+        "the {items} go to {n} barns in equal numbers, and all barns but one are sold",
     ),
     half=phrases("the farm sells half of the {items}", "half of the {items} run away"),
     questions=phrases(
@@ -127,8 +134,8 @@ FARMS = World(
 
 SHOPS = World(
     things=nouns(
-        "lamp chair coat hat umbrella kite bicycle table clock mirror pillow drum guitar sofa vase watch/watches "
-        "radio bench/benches"
+        "lamp chair coat hat umbrella kite bicycle table clock mirror pillow drum guitar sofa vase "
+        "watch/watches radio bench/benches"
     ),
     props=nouns("shop store"),
     openers=phrases("a {prop} has {start} {items}", "there are {start} {items} in a {prop}"),
@@ -195,7 +202,7 @@ GARDENS = World(
     ),
     twice=phrases("over the years, the number of {items} doubles"),
     over=phrases(
-        "the gardener digs them all up, sends equal numbers to {n} parks, and one of them is this {prop}",
+        "{n} {props} share the {items} equally, and this {prop} is one of them",
         "the {items} stand in {n} equal rows, and a flood leaves only one row",
     ),
     half=phrases("a storm breaks half of the {items}", "the gardener digs up half of the {items}"),

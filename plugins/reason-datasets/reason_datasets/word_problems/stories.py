@@ -14,16 +14,16 @@ T = TypeVar("T")
 WORLDS = people.WORLDS * 2 + places.WORLDS  # two stories in three are about people
 WITH_PEOPLE = frozenset(map(id, people.WORLDS))
 
-SHE = (
-    "Mia Ana Zoe Lily Emma Nora Ruth Sara Ella Ivy Maya Lucy Rosa Jane Amy Kate Nina Leah Tara Olga Vera Alma "
-    "Dina Hana Iris Mona"
-).split()
-HE = (
-    "Ben Tom Leo Max Sam Adam Noah Luke Omar Hugo Ivan Carl Dan Eric Finn Ali Raj Paul Jack Otto Tim Ken Abel "
-    "Ravi Milo Theo Gus"
-).split()
+SHE = """
+Mia Ana Zoe Lily Emma Nora Ruth Sara Ella Ivy Maya Lucy Rosa Jane Amy Kate Nina Leah Tara Olga Vera Alma Dina
+Hana Iris Mona
+"""
+HE = """
+Ben Tom Leo Max Sam Adam Noah Luke Omar Hugo Ivan Carl Dan Eric Finn Ali Raj Paul Jack Otto Tim Ken Abel Ravi
+Milo Theo Gus
+"""
 # A prime number of names, so that any stride through them meets every name before one returns.
-NAMES = [(name, "she") for name in SHE] + [(name, "he") for name in HE]
+NAMES = [(name, "she") for name in SHE.split()] + [(name, "he") for name in HE.split()]
 
 PRONOUNS: dict[str, dict[str, Any]] = {
     "she": {"he": "she", "him": "her", "his": "her"},
@@ -51,13 +51,14 @@ def tell(draw: Draw, chain: Chain) -> str:
     cast = _Cast(draw, words) if id(world) in WITH_PEOPLE else None
     opening, told = _opening(draw, world, chain)
     sentences = [_sentence(opening, words, chain.start, chain.operands[0])]
-    last = opening
+    last, link = opening, ""
     for step in range(told, len(chain.operands)):
         operand = chain.operands[step]
-        current = _choose(draw, world, chain.operations[step], operand, last)
+        choices = _choices(draw, world, chain.operations[step], operand)
+        current = _vary(draw, choices, last)
         if cast:
             cast.prepare(last)
-        link = pick(draw, LINKS) if current.flows and draw() < LINKED else ""
+        link = _vary(draw, LINKS, link) if current.flows and draw() < LINKED else ""
         sentences.append(_sentence(current, words, chain.start, operand, link))
         if cast and current.moves:
             cast.move()
@@ -100,6 +101,12 @@ def pick(draw: Draw, choices: Sequence[T]) -> T:
     return choices[int(draw() * len(choices))]
 
 
+def _vary(draw: Draw, choices: Sequence[T], last: object) -> T:
+    """One of the choices, seldom `last` again."""
+    chosen = pick(draw, choices)
+    return pick(draw, choices) if chosen is last else chosen
+
+
 def _opening(draw: Draw, world: World, chain: Chain) -> tuple[Phrase, int]:
     """The opening phrase, and how many steps it tells already."""
     operation = chain.operations[0]
@@ -109,13 +116,6 @@ def _opening(draw: Draw, world: World, chain: Chain) -> tuple[Phrase, int]:
         if operation == "*":
             return pick(draw, world.groups), 1
     return pick(draw, world.openers), 0
-
-
-def _choose(draw: Draw, world: World, operation: str, operand: int, last: Phrase) -> Phrase:
-    """A phrase for this step, not the one before it again if there is another."""
-    choices = _choices(draw, world, operation, operand)
-    chosen = pick(draw, choices)
-    return pick(draw, choices) if chosen is last else chosen
 
 
 def _choices(draw: Draw, world: World, operation: str, operand: int) -> Sequence[Phrase]:

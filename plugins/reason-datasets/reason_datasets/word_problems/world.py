@@ -28,7 +28,7 @@ class Phrase(NamedTuple):
     many: str
     moves: bool  # the story goes on about `b`
     flows: bool  # "then" may stand before it
-    others: bool  # someone else is its subject: a pronoun in the next sentence could mean them
+    others: bool  # someone else is in it: a pronoun in the next sentence could mean them
 
 
 def _percent(text: str, number: str) -> str:
@@ -42,7 +42,7 @@ def phrase(text: str) -> Phrase:
         many=_percent(_AGREEMENT.sub(r"\2", text), "items"),
         moves="{b}" in text,
         flows=not text.startswith(_SAYS_WHEN),
-        others=text.startswith(("{whose}", "{friend}")),
+        others="{friend}" in text or "{giver}" in text,
     )
 
 
