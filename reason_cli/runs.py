@@ -22,6 +22,7 @@ from typing import Any
 from reason_cli.errors import ReasonError
 
 MANIFEST = "manifest.json"
+LOG = "train.log"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -48,8 +49,11 @@ class Run:
 
     @classmethod
     def create(cls, path: Path) -> Run:
-        """A new run directory. Raises `ReasonError` when the folder already holds something."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        """A new run directory. Raises `ReasonError` when the folder already holds something.
+
+        The log of a run that failed before it began is nothing.
+        """
+        if path.exists() and (not path.is_dir() or any(p.name != LOG for p in path.iterdir())):
             raise ReasonError(
                 f"{path} is not empty", f"choose another --output, or go on with --resume {path}", usage=True
             )
@@ -80,7 +84,7 @@ class Run:
 
     @property
     def log(self) -> Path:
-        return self.path / "train.log"
+        return self.path / LOG
 
     @property
     def checkpoints(self) -> Path:

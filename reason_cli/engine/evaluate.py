@@ -17,7 +17,7 @@ from reason_cli.engine import tokenizers
 from reason_cli.engine.chat import prompt_text
 from reason_cli.engine.generate import Answer, Decoding, answer
 from reason_cli.engine.hardware import Precision, autocast, pick_device, pick_precision
-from reason_cli.engine.report import Reporter
+from reason_cli.engine.report import Reporter, hush_libraries
 from reason_cli.engine.sources import Loaded, Source, load
 from reason_cli.engine.statistics import wilson
 from reason_cli.errors import ReasonError
@@ -82,6 +82,7 @@ class Evaluation:
 
 def load_subject(architecture: Architecture, options: Any, hardware: HardwareOptions, path: Path) -> Subject:
     """A checkpoint's model on its device, with its tokenizer. On a CPU `auto` is float32."""
+    hush_libraries()
     device = pick_device(hardware)
     tokenizer = tokenizers.load(str(path))
     model = architecture.load(path, options).to(device).eval()

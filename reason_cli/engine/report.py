@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
+
+LIBRARIES = ("transformers", "accelerate", "datasets")
 
 
 class Reporter(Protocol):
@@ -37,3 +41,36 @@ class Silent:
     def update(self, done: float, figures: Mapping[str, str]) -> None: ...
 
     def finish(self) -> None: ...
+
+
+class Logged:
+    """A `Reporter` that passes everything on, and keeps the lines in a log file, the libraries' own among them."""
+
+    def __init__(self, inner: Reporter, path: Path) -> None:
+        self.inner = inner
+        self.log = logging.getLogger("reason")
+        self.log.setLevel(logging.INFO)
+        handler = logging.FileHandler(path, encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        for name in ("reason", *LIBRARIES):
+            logger = logging.getLogger(name)
+            logger.handlers = [handler]
+            logger.propagate = False
+        self.start, self.update, self.finish = inner.start, inner.update, inner.finish
+
+    def say(self, text: str) -> None:
+        self.log.info(text)
+        self.inner.say(text)
+
+    def warn(self, text: str) -> None:
+        self.log.warning(text)
+        self.inner.warn(text)
+
+
+def hush_libraries() -> None:
+    """Turn off the libraries' own progress bars: one bar at a time, and none where nobody watches."""
+    import datasets
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import platform
 import shutil
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.api import Architecture, ArchitectureOptions, Example, Text
 from reason_cli.config import DataOptions, EvalOptions, HardwareOptions, Settings, TrainOptions
 from reason_cli.engine import tokenizers
-from reason_cli.engine.chat import prompt_text
+from reason_cli.engine.chat import plain_texts, prompt_text
 from reason_cli.engine.data import Collator, TokenDataset, split_held_out, tokenise
 from reason_cli.engine.generate import Decoding, answer
 from reason_cli.engine.hardware import Precision, bf16_gain, describe, pick_device, pick_precision
-from reason_cli.engine.report import Reporter
+from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.sources import Loaded, Source, load
 from reason_cli.errors import ReasonError
 from reason_cli.runs import Run
@@ -75,7 +74,8 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     """Train into `run`; `resume` is a complete checkpoint to go on from."""
     from transformers import set_seed
 
-    _log_to(run.log)
+    hush_libraries()
+    report = Logged(report, run.log)
     set_seed(job.train.seed)
     ready = prepare(job, report, resume)
     run.write_record(record(job, ready))
@@ -262,13 +262,3 @@ def newest_checkpoint(run: Run) -> Path:
     if not complete:
         raise ReasonError(f"{run.path} has no complete checkpoint to go on from", "start a new run")
     return complete[-1]
-
-
-def _log_to(path: Path) -> None:
-    """Send the libraries' log records to the run's log, not to the terminal."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    for name in ("reason", "transformers", "accelerate", "datasets"):
-        logger = logging.getLogger(name)
-        logger.handlers = [handler]
-        logger.propagate = False
