@@ -23,5 +23,5 @@ def did_you_mean(name: str, known: object) -> str:
     """`did you mean 'mamba'? ` when something known looks like `name`, else the empty string."""
     import difflib
 
-    close = difflib.get_close_matches(name, [str(k) for k in known], n=1, cutoff=0.5)  # type: ignore[attr-defined]
+    close = difflib.get_close_matches(name, [str(k) for k in known], n=1, cutoff=0.6)  # type: ignore[attr-defined]
     return f"did you mean '{close[0]}'? " if close else ""

@@ -98,4 +98,6 @@ def evaluate_all(
 
 def plain(value: Any) -> str:
     """A setting's value as one would write it on a command line."""
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
