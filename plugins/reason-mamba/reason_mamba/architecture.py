@@ -107,7 +107,8 @@ class Mamba(Architecture):
 
     def describe(self, model: PreTrainedModel) -> dict[str, str]:
         """The scan engine in use."""
-        return {"scan": model.scan_engine}
+        engine = model.scan_engine
+        return {"scan": f"{engine.name} ({engine.description})"}
 
     def estimate(
         self, options: MambaOptions, *, vocab_size: int, micro_batch_size: int, length: int
