@@ -1,0 +1,45 @@
+"""What a Mamba remembers between tokens: two small tensors per layer, whatever the length of the text so far."""
+
+import torch
+from torch import Tensor
+
+
+class MambaCache:
+    """The recurrent state of every layer of one batch. Its size does not depend on how many tokens were read.
+
+    conv[layer]: (batch, d_conv - 1, d_inner), the last inputs of the convolution, oldest first.
+    ssm[layer]: (batch, d_inner, d_state), float32, the state of the selective scan.
+    `seen` is the number of columns read, padding included.
+    """
+
+    is_compileable = False  # asked by transformers' generate before it compiles a forward pass by itself
+
+    def __init__(self, layers: int) -> None:
+        self.conv: list[Tensor | None] = [None] * layers
+        self.ssm: list[Tensor | None] = [None] * layers
+        self.seen = 0
+
+    def reorder_cache(self, beams: Tensor) -> None:
+        """Keep the given batch rows, in that order; what beam search asks for."""
+        self.conv = [state if state is None else state.index_select(0, beams.to(state.device)) for state in self.conv]
+        self.ssm = [state if state is None else state.index_select(0, beams.to(state.device)) for state in self.ssm]
+
+    def roll_conv(self, layer: int, x: Tensor, mask: Tensor | None, width: int) -> Tensor:
+        """x (batch, length, d_inner) with the width - 1 inputs before it in front; remembers the last real ones.
+
+        Padding, where `mask` (batch, length) is 0, counts as zeros, and padding at the end is not remembered.
+        """
+        before = self.conv[layer]
+        if before is None:
+            before = x.new_zeros(x.shape[0], width - 1, x.shape[2])
+        if mask is not None:
+            x = x * mask.unsqueeze(-1).to(x.dtype)
+        joined = torch.cat([before.to(x.dtype), x], dim=1)
+        if mask is None:
+            self.conv[layer] = joined[:, joined.shape[1] - (width - 1) :]
+            return joined
+        steps = torch.arange(1, x.shape[1] + 1, device=x.device)
+        end = (steps * (mask > 0)).amax(dim=1)  # one past the last real step; 0 where a row is all padding
+        columns = end.unsqueeze(1) + torch.arange(width - 1, device=x.device)  # (batch, width - 1)
+        self.conv[layer] = joined.gather(1, columns.unsqueeze(-1).expand(-1, -1, x.shape[2]))
+        return joined

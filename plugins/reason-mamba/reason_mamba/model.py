@@ -1,0 +1,436 @@
+"""Mamba: a language model of selective state spaces (arXiv 2312.00752), as a `transformers` model.
+
+The names and shapes of the parameters, the config and the checkpoint are those of `transformers`' own
+`MambaForCausalLM`: a folder written by one is read by the other and gives the same logits. Different here are the
+scan (fused, on a CPU too), padding (left or right, it changes nothing), the cache (several tokens may follow an
+existing state), the initialisation (mamba-ssm's) and the loss (only trained positions reach the vocabulary).
+
+Glossary, with the paper's letter or mamba-ssm's name and the config's:
+
+    b  batch
+    l  length                  L
+    d  d_model                 D             hidden_size
+    e  d_inner = expand * d    E D           intermediate_size
+    n  d_state                 N             state_size
+    r  dt_rank                 R             time_step_rank
+    k  d_conv                                conv_kernel
+    v  vocabulary                            vocab_size
+
+    delta   (b, l, e)  step size: how much of a token enters the state, per channel
+    A       (e, n)     how a state decays; not a function of the input
+    B, C    (b, l, n)  which state numbers a token writes to and is read from; functions of the input
+    D       (e,)       skip connection
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+from torch import Tensor, nn
+from transformers import GenerationMixin, MambaConfig, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.utils import ModelOutput
+
+from .cache import MambaCache
+from .scan import ScanEngine, resolve_engine
+
+EMBEDDING_STD = 0.02  # mamba-ssm's; the stock config's initializer_range, 0.1, is not used
+IGNORED = -100  # the label of a position that is not trained
+
+
+@dataclass
+class MambaOutput(ModelOutput):
+    """What the backbone gives: `last_hidden_state` (b, l, d), after the final norm."""
+
+    last_hidden_state: Tensor | None = None
+    cache_params: MambaCache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+
+
+@dataclass
+class MambaCausalLMOutput(ModelOutput):
+    """What the language model gives: `loss`, a scalar, and `logits` (b, l, v), None in training with labels."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    cache_params: MambaCache | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+
+
+class RMSNorm(nn.Module):
+    """x / rms(x) * weight over the last dimension, in float32, given back in the dtype of x."""
+
+    def __init__(self, size: int, eps: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        exact = x.float()
+        exact = exact * torch.rsqrt(exact.square().mean(-1, keepdim=True) + self.eps)
+        return self.weight * exact.to(x.dtype)
+
+
+class StepProjection(nn.Linear):
+    """The projection to delta. Its bias is left to the scan, which adds it in float32 before the softplus."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight)
+
+
+class MambaMixer(nn.Module):
+    """The selective state space layer (section 3.4, figure 3): project, convolve, scan, gate, project back."""
+
+    def __init__(self, config: MambaConfig, layer: int) -> None:
+        super().__init__()
+        if config.hidden_act not in ("silu", "swish"):
+            raise ValueError(f"hidden_act must be 'silu', as in the paper, not {config.hidden_act!r}")
+        self.config, self.layer = config, layer
+        d, e, n, k = config.hidden_size, config.intermediate_size, config.state_size, config.conv_kernel
+        r = int(config.time_step_rank)
+        self.in_proj = nn.Linear(d, 2 * e, bias=config.use_bias)
+        self.conv1d = nn.Conv1d(e, e, k, groups=e, padding=k - 1, bias=config.use_conv_bias)
+        self.x_proj = nn.Linear(e, r + 2 * n, bias=False)
+        self.dt_proj = StepProjection(r, e, bias=True)
+        self.A_log = nn.Parameter(torch.empty(e, n))
+        self.D = nn.Parameter(torch.empty(e))
+        self.out_proj = nn.Linear(e, d, bias=config.use_bias)
+
+    def forward(self, hidden: Tensor, engine: ScanEngine, mask: Tensor | None, cache: MambaCache | None) -> Tensor:
+        """hidden (b, l, d) to (b, l, d). Steps where mask (b, l) is 0 leave the state as it is."""
+        x, z = self.in_proj(hidden).chunk(2, dim=-1)  # (b, l, e) each
+        x = self.convolve(x, engine, mask, cache)  # (b, l, e)
+        y = self.scan(x, z, engine, mask, cache)  # (b, l, e)
+        return self.out_proj(y)  # (b, l, d)
+
+    def convolve(self, x: Tensor, engine: ScanEngine, mask: Tensor | None, cache: MambaCache | None) -> Tensor:
+        """The short causal convolution and its SiLU, per channel over the last k steps."""
+        k = self.config.conv_kernel
+        weight, bias = self.conv1d.weight.squeeze(1), self.conv1d.bias  # (e, k), (e,)
+        if cache is None:
+            return engine.conv_silu(x, weight, bias, mask)
+        joined = cache.roll_conv(self.layer, x, mask, k)  # (b, k - 1 + l, e)
+        return engine.conv_silu(joined, weight, bias, None)[:, k - 1 :]
+
+    def scan(self, x: Tensor, z: Tensor, engine: ScanEngine, mask: Tensor | None, cache: MambaCache | None) -> Tensor:
+        """The selective scan (section 3.2, algorithm 2): delta, B and C are functions of x; gated by silu(z)."""
+        n = self.config.state_size
+        dt, B, C = self.x_proj(x).split([int(self.config.time_step_rank), n, n], dim=-1)
+        delta = self.dt_proj(dt)  # (b, l, e)
+        A = -torch.exp(self.A_log.float())  # (e, n), negative: states decay
+        y, last = engine.scan(
+            x, delta, A, B, C, D=self.D, z=z, delta_bias=unadded_bias(self.dt_proj), delta_softplus=True, mask=mask,
+            initial_state=None if cache is None else cache.ssm[self.layer],
+        )  # fmt: skip
+        if cache is not None:
+            cache.ssm[self.layer] = last
+        return y
+
+
+def unadded_bias(layer: nn.Module) -> Tensor | None:
+    """The bias that the step projection left out; None when another layer (quantised, say) stands in and adds it."""
+    inner = getattr(layer, "base_layer", layer)  # an adapter keeps the layer it wraps there
+    return inner.bias if isinstance(inner, StepProjection) else None
+
+
+class MambaBlock(GradientCheckpointingLayer):
+    """Norm, mixer, dropout, residual (section 3.4)."""
+
+    def __init__(self, config: MambaConfig, layer: int) -> None:
+        super().__init__()
+        self.residual_in_fp32 = config.residual_in_fp32
+        self.norm = RMSNorm(config.hidden_size, config.layer_norm_epsilon)
+        self.mixer = MambaMixer(config, layer)
+        self.dropout = nn.Dropout(getattr(config, "dropout", 0.0))
+
+    def forward(
+        self, hidden: Tensor, engine: ScanEngine, mask: Tensor | None = None, cache: MambaCache | None = None
+    ) -> Tensor:
+        """hidden (b, l, d) to (b, l, d)."""
+        residual = hidden.float() if self.residual_in_fp32 else hidden
+        mixed = self.mixer(self.norm(hidden.to(self.norm.weight.dtype)), engine, mask, cache)
+        return residual + self.dropout(mixed)
+
+
+class MambaPreTrainedModel(PreTrainedModel):
+    """What the backbone and the language model share: config, initialisation, the scan engine."""
+
+    config_class = MambaConfig
+    base_model_prefix = "backbone"
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["MambaBlock"]
+    _is_stateful = True  # the state cannot be rolled back, so no assisted decoding
+    # A state is a long product of numbers near 1: rounding these to 16 bits changes what the model remembers.
+    _keep_in_fp32_modules_strict = ["A_log", r"mixer\.D", r"dt_proj\.bias"]
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """mamba-ssm's initialisation: PyTorch's own for projections, S4D-real for A (section 3.6)."""
+        if isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=EMBEDDING_STD)
+        elif isinstance(module, nn.Linear):
+            init.kaiming_uniform_(module.weight, a=math.sqrt(5))
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.Conv1d):
+            init.kaiming_uniform_(module.weight, a=math.sqrt(5))
+            if module.bias is not None:
+                bound = 1 / math.sqrt(self.config.conv_kernel)
+                init.uniform_(module.bias, -bound, bound)
+        elif isinstance(module, RMSNorm):
+            init.ones_(module.weight)
+        elif isinstance(module, MambaMixer):
+            self._init_mixer(module)
+
+    def _init_mixer(self, mixer: MambaMixer) -> None:
+        config = self.config
+        A = torch.arange(1, config.state_size + 1, dtype=torch.float32).expand_as(mixer.A_log)
+        init.copy_(mixer.A_log, A.log())
+        init.ones_(mixer.D)
+        bound = config.time_step_scale * int(config.time_step_rank) ** -0.5
+        init.uniform_(mixer.dt_proj.weight, -bound, bound)
+        # softplus(bias) is spread evenly, on a log scale, between the smallest and the largest step size
+        low, high = math.log(config.time_step_min), math.log(config.time_step_max)
+        dt = torch.empty_like(mixer.D).uniform_(low, high).exp().clamp(min=config.time_step_floor)
+        init.copy_(mixer.dt_proj.bias, dt + torch.log(-torch.expm1(-dt)))
+        # each layer adds to the residual stream: keep their sum at the size of one
+        bound = (config.intermediate_size * config.num_hidden_layers) ** -0.5
+        init.uniform_(mixer.out_proj.weight, -bound, bound)
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """`PreTrainedModel.from_pretrained`; loading replaces parameters, so those that take no decay are marked anew."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        _mark_no_decay(loaded[0] if isinstance(loaded, tuple) else loaded)
+        return loaded
+
+    def post_init(self) -> None:
+        super().post_init()
+        _mark_no_decay(self)
+
+    def set_scan_engine(self, name: str = "auto") -> None:
+        """Choose what computes the scan: "auto" (by device and what is installed) or an engine's name.
+
+        The choice belongs to this object, not to its config or checkpoint.
+        Raises `ReasonError` when there is no such engine or it cannot run on the model's device.
+        """
+        engine = resolve_engine(name, self.device)
+        backbone = self.base_model
+        backbone._scan_choice, backbone._scan_resolved = name, (self.device.type, engine)
+
+    @property
+    def scan_engine(self) -> ScanEngine:
+        """The engine that computes the scan on the model's present device."""
+        return self.base_model._engine(self.device)
+
+
+def _mark_no_decay(model: nn.Module) -> None:
+    """Mark as free of weight decay what decay would harm: A_log and D, and every bias and norm as usual."""
+    for name, parameter in model.named_parameters():
+        if name.endswith(("A_log", ".D", "bias", "norm.weight", "norm_f.weight")):
+            parameter._no_weight_decay = True  # type: ignore[attr-defined]
+
+
+class MambaModel(MambaPreTrainedModel):
+    """The backbone: embeddings, blocks, final norm."""
+
+    def __init__(self, config: MambaConfig) -> None:
+        super().__init__(config)
+        self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(MambaBlock(config, layer) for layer in range(config.num_hidden_layers))
+        self.norm_f = RMSNorm(config.hidden_size, config.layer_norm_epsilon)
+        self.gradient_checkpointing = False
+        self._scan_choice = "auto"
+        self._scan_resolved: tuple[str, ScanEngine] | None = None
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.embeddings
+
+    def set_input_embeddings(self, new: nn.Embedding) -> None:
+        self.embeddings = new
+
+    def _engine(self, device: torch.device) -> ScanEngine:
+        """The chosen engine, found once per kind of device."""
+        if self._scan_resolved is None or self._scan_resolved[0] != device.type:
+            self._scan_resolved = (device.type, resolve_engine(self._scan_choice, device))
+        return self._scan_resolved[1]
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        cache_params: MambaCache | None = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> MambaOutput | tuple:
+        """Token ids (b, l), or embeddings (b, l, d), to hidden states (b, l, d).
+
+        `attention_mask` is 1 at real tokens and 0 at padding, left or right; with a cache it may span earlier columns
+        too. `cache_params` is continued in place by any number of tokens. `use_cache` defaults to the config's in
+        evaluation and to false in training. Further keyword arguments (position ids and the like) do not matter here.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give either input_ids or inputs_embeds")
+        hidden = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+        if use_cache is None:
+            use_cache = self.config.use_cache and not self.training
+        if use_cache and cache_params is None:
+            cache_params = MambaCache(len(self.layers))
+        if self.training and self.gradient_checkpointing:
+            cache_params = None  # recomputing a block would advance its state twice
+        mask = padding_mask(attention_mask, hidden.shape[1], keeps_state=cache_params is not None)
+        engine = self._engine(hidden.device)
+
+        trail = [hidden] if output_hidden_states else []
+        for layer in self.layers:
+            hidden = layer(hidden, engine, mask, cache_params)
+            if output_hidden_states:
+                trail.append(hidden)
+        if cache_params is not None:
+            cache_params.seen += hidden.shape[1]
+        hidden = self.norm_f(hidden.to(self.norm_f.weight.dtype))
+        output = MambaOutput(hidden, cache_params, (*trail[:-1], hidden) if output_hidden_states else None)
+        return output.to_tuple() if return_dict is False else output
+
+
+def padding_mask(attention_mask: Tensor | None, length: int, keeps_state: bool) -> Tensor | None:
+    """The mask (b, l) as float32 for the newest `length` columns, or None where it would change nothing.
+
+    It changes nothing when all is real; nor when all padding comes after all real tokens and no state is kept,
+    because the model is causal.
+    """
+    if attention_mask is None:
+        return None
+    mask = attention_mask[:, -length:]
+    if not torch.compiler.is_compiling():  # the shortcuts read values, which a traced graph cannot
+        if bool(mask.all()):
+            return None
+        if not keeps_state and bool(mask[:, 0].all() and (mask[:, 1:] <= mask[:, :-1]).all()):
+            return None
+    return mask.float()
+
+
+class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
+    """The language model: the backbone and a head over the vocabulary, tied to the embeddings unless the config says no."""
+
+    _tied_weights_keys = {"lm_head.weight": "backbone.embeddings.weight"}
+
+    def __init__(self, config: MambaConfig) -> None:
+        super().__init__(config)
+        self.backbone = MambaModel(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        return self.backbone.embeddings
+
+    def set_input_embeddings(self, new: nn.Embedding) -> None:
+        self.backbone.embeddings = new
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.lm_head
+
+    def set_output_embeddings(self, new: nn.Module) -> None:
+        self.lm_head = new
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        cache_params: MambaCache | None = None,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        output_hidden_states: bool | None = None,
+        return_dict: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        num_items_in_batch: int | Tensor | None = None,
+        **kwargs: Any,
+    ) -> MambaCausalLMOutput | tuple:
+        """Token ids (b, l) to logits (b, l, v), float32, and with `labels` (b, l) to the loss of the next token.
+
+        Labels are shifted in here; -100 is not trained. The loss is the mean over trained labels, or their sum over
+        `num_items_in_batch` when that is given, so that accumulated gradients equal those of one large batch.
+        **In training mode with labels only trained positions reach the vocabulary and `logits` is None.**
+        `logits_to_keep` limits the logits to the last so many positions, or to the positions given; 0 keeps all.
+        The other arguments are the backbone's.
+        """
+        outputs = self.backbone(
+            input_ids, attention_mask, inputs_embeds, cache_params, use_cache, output_hidden_states, **kwargs
+        )
+        hidden = outputs.last_hidden_state
+        loss = logits = None
+        if labels is not None and self.training:
+            trained = labels[:, 1:] != IGNORED  # (b, l - 1)
+            scores = self.score(hidden[:, :-1][trained])  # (trained positions, v)
+            loss = next_token_loss(scores, labels[:, 1:][trained], num_items_in_batch)
+        else:
+            logits = self.score(hidden[:, last_positions(logits_to_keep)])
+            if labels is not None:
+                scores = logits if logits.shape[1] == labels.shape[1] else self.score(hidden)
+                loss = next_token_loss(scores[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), num_items_in_batch)
+        output = MambaCausalLMOutput(loss, logits, outputs.cache_params, outputs.hidden_states)
+        return output.to_tuple() if return_dict is False else output
+
+    def score(self, hidden: Tensor) -> Tensor:
+        """Hidden states (..., d) to logits (..., v) in float32."""
+        return self.lm_head(hidden.to(self.lm_head.weight.dtype)).float()
+
+    # ---- generation: one state per row, one token at a time, constant work and memory per token
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        """No: the backbone makes its own cache at the first forward pass."""
+        return False
+
+    def prepare_inputs_for_generation(
+        self,
+        input_ids: Tensor,
+        cache_params: MambaCache | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """What one step of `generate` feeds to `forward`: the tokens that the cache has not seen.
+
+        A prompt with padding anywhere is moved to the right edge first, so that every row continues from its last
+        real token; the sequences that `generate` returns keep the prompt as it was given.
+        """
+        inputs: dict[str, Any] = {"cache_params": cache_params, "use_cache": use_cache}
+        inputs["logits_to_keep"] = kwargs.get("logits_to_keep", 0)
+        inputs["output_hidden_states"] = kwargs.get("output_hidden_states")
+        if cache_params is not None and cache_params.seen:
+            return inputs | {"input_ids": input_ids[:, min(cache_params.seen, input_ids.shape[1] - 1) :]}
+        tokens = input_ids if inputs_embeds is None else inputs_embeds
+        tokens, mask = to_right_edge(tokens, attention_mask)
+        return inputs | {"input_ids" if inputs_embeds is None else "inputs_embeds": tokens, "attention_mask": mask}
+
+
+def to_right_edge(tokens: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """Rows (b, l) or (b, l, d) with their padding, where mask (b, l) is 0, moved to the left; and the mask likewise."""
+    if mask is None or bool(mask.all()):
+        return tokens, None
+    order = (mask != 0).to(torch.int8).argsort(dim=1, stable=True)
+    columns = order if tokens.dim() == 2 else order.unsqueeze(-1).expand_as(tokens)
+    return tokens.gather(1, columns), mask.gather(1, order)
+
+
+def last_positions(keep: int | Tensor) -> slice | Tensor:
+    """The index that keeps the last `keep` positions (0: all), or the positions themselves when given as a tensor."""
+    return slice(-keep, None) if isinstance(keep, int) else keep
+
+
+def next_token_loss(logits: Tensor, labels: Tensor, items: int | Tensor | None) -> Tensor:
+    """Cross-entropy of logits (m, v) and labels (m,): the mean over trained labels, or the sum over `items`."""
+    total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+    if items is None:
+        items = (labels != IGNORED).sum().clamp(min=1)
+    return total / (items.to(total.device) if isinstance(items, Tensor) else items)

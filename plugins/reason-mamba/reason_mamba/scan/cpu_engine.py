@@ -1,0 +1,225 @@
+"""The `cpu` engine's two torch operators around the compiled kernels.
+
+`torch.ops.reason.scan_forward` and `scan_backward` are custom operators with fake implementations and a registered
+gradient, so `torch.compile`, `torch.export` and gradient checkpointing see through them. All tensors are float32 and
+time-major, (batch, length, channels); rows may lie further apart than they are wide (a slice of a wider tensor needs
+no copy). Nothing here knows about models.
+"""
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import pool
+from .torch_engine import conv_silu as conv_silu
+
+LANES = 16
+BLOCK = 4
+CHUNK = 32  # steps between two stored states; the buffers of one chunk stay in the first-level cache
+
+
+def why_not(device: torch.device) -> str:
+    """The empty string when numba is there and the device is a CPU; else the reason."""
+    if device.type != "cpu":
+        return f"it runs on a CPU, and the model is on '{device.type}'"
+    return "" if find_spec("numba") else "numba is not installed"
+
+
+@cache
+def _kernels() -> tuple[Any, Any]:
+    """Compile the kernels, or load them from the cache, at first use: numba is imported here and not before."""
+    from . import cpu_kernels
+    from .jit import kernel
+
+    return kernel(cpu_kernels.forward), kernel(cpu_kernels.backward)
+
+
+def scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    mask: Tensor | None = None,
+    initial_state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The fused scan, time-major; see `torch_engine.scan` for the shapes."""
+    dtype, channels = u.dtype, u.shape[2]
+    spare = -channels % LANES
+    if spare:
+        u, delta, z = _pad(u, spare), _pad(delta, spare), _pad(z, spare)
+        D, delta_bias = _pad(D, spare), _pad(delta_bias, spare)
+        A = torch.nn.functional.pad(A, (0, 0, 0, spare))
+        initial_state = None if initial_state is None else torch.nn.functional.pad(initial_state, (0, 0, 0, spare))
+    state = None if initial_state is None else _f32(initial_state).transpose(1, 2)
+    out, last, _ = torch.ops.reason.scan_forward(
+        _rows(u), _rows(delta), _f32(A).t().contiguous(), _rows(B), _rows(C), _f32(D),
+        None if z is None else _rows(z), _f32(delta_bias), _f32(mask), state, delta_softplus,
+    )  # fmt: skip
+    last = last.transpose(1, 2)
+    if spare:
+        out, last = out[..., :channels], last[:, :channels]
+    return out.to(dtype), last
+
+
+def _pad(tensor: Tensor | None, spare: int) -> Tensor | None:
+    return None if tensor is None else torch.nn.functional.pad(tensor, (0, spare))
+
+
+def _f32(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.float().contiguous()
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """float32 with neighbouring channels side by side; free where that is so already."""
+    tensor = tensor.float()
+    return tensor if tensor.stride(2) == 1 else tensor.contiguous()
+
+
+@torch.library.custom_op("reason::scan_forward", mutates_args=(), device_types="cpu")
+def scan_forward(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    state: Tensor | None,
+    softplus: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(out, last state, states at chunk borders). A is (states, channels), a state (batch, states, channels)."""
+    batch, length, channels = u.shape
+    out = torch.empty(batch, length, channels)
+    borders = torch.empty(batch, -(-length // CHUNK) + 1, A.shape[0], channels)
+    borders[:, 0] = 0.0 if state is None else state
+    block = _Block(u, A, BUFFERS_FORWARD, softplus)
+    block.add_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
+    block.add(out)
+    block.run(_kernels()[0])
+    return out, borders[:, -1].clone(), borders
+
+
+@scan_forward.register_fake
+def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):  # noqa: ANN001, ANN202
+    batch, length, channels = u.shape
+    last = u.new_empty(batch, A.shape[0], channels)
+    return u.new_empty(batch, length, channels), last, u.new_empty(batch, -(-length // CHUNK) + 1, *last.shape[1:])
+
+
+@torch.library.custom_op("reason::scan_backward", mutates_args=(), device_types="cpu")
+def scan_backward(
+    dout: Tensor,
+    dlast: Tensor,
+    borders: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    softplus: bool,
+) -> list[Tensor]:
+    """Gradients of u, delta, A, B, C, D, z, bias and the initial state, in that order (D, z and bias even where absent)."""
+    batch, length, channels = u.shape
+    states = A.shape[0]
+    block = _Block(u, A, BUFFERS_BACKWARD, softplus)
+    block.add_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
+    block.add_rows(dout)
+    grad_u, grad_delta = torch.empty(batch, length, channels), torch.empty(batch, length, channels)
+    grad_z = torch.empty(0 if z is None else (batch, length, channels))
+    grad_b, grad_c = (torch.empty(block.groups, batch, length, states) for _ in range(2))
+    grad_a, grad_d, grad_bias = (
+        torch.zeros(batch, *shape) for shape in ((states, channels), (channels,), (channels,))
+    )
+    grad_state = dlast.clone(memory_format=torch.contiguous_format)
+    block.add(grad_u, grad_delta, grad_z, grad_b, grad_c, grad_a, grad_d, grad_bias, grad_state)
+    block.run(_kernels()[1])
+    sums = [grad.sum(0) for grad in (grad_a, grad_b, grad_c, grad_d)]
+    return [grad_u, grad_delta, *sums, grad_z, grad_bias.sum(0), grad_state]
+
+
+@scan_backward.register_fake
+def _(dout, dlast, borders, u, delta, A, B, C, D, z, bias, mask, softplus):  # noqa: ANN001, ANN202
+    batch, length, channels = u.shape
+    states = A.shape[0]
+    rows, narrow = (batch, length, channels), (batch, length, states)
+    shapes = [rows, rows, (states, channels), narrow, narrow, (channels,), rows if z is not None else (0,), (channels,)]
+    return [u.new_empty(shape) for shape in [*shapes, (batch, states, channels)]]
+
+
+def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
+    *tensors, state, ctx.softplus = inputs
+    ctx.has_state = state is not None
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(output[2], *tensors)
+
+
+def _gradient(ctx: Any, dout: Tensor | None, dlast: Tensor | None, _: Tensor | None) -> tuple:
+    borders, *inputs = ctx.saved_tensors
+    u, D, z, bias = inputs[0], inputs[5], inputs[6], inputs[7]
+    dout = torch.zeros(u.shape) if dout is None else _rows(dout)
+    dlast = torch.zeros_like(borders[:, 0]) if dlast is None else dlast
+    *grads, grad_d, grad_z, grad_bias, grad_state = torch.ops.reason.scan_backward(
+        dout, dlast, borders, *inputs, ctx.softplus
+    )
+    optional = [grad if given is not None else None for grad, given in ((grad_d, D), (grad_z, z), (grad_bias, bias))]
+    return *grads, *optional, None, grad_state if ctx.has_state else None, None
+
+
+scan_forward.register_autograd(_gradient, setup_context=_save)
+
+# Buffers of one thread, counted in chunks of one vector: (BLOCK of them for each of k quantities, more that depend on
+# the number of states); see the head of each kernel.
+BUFFERS_FORWARD = (3 * BLOCK, 0)
+BUFFERS_BACKWARD = (6 * BLOCK + 2, 2)
+
+
+class _Block:
+    """The block of int64 that a kernel reads: counters, sizes, scratch memory, then addresses and strides in bytes."""
+
+    def __init__(self, u: Tensor, A: Tensor, buffers: tuple[int, int], softplus: bool) -> None:
+        batch, length, channels = u.shape
+        states = A.shape[0]
+        self.threads = torch.get_num_threads()
+        # Groups of channels give every thread a few tasks; more groups would fold the gradients of B and C more often.
+        self.groups = min(channels // (LANES * BLOCK) or 1, -(-2 * self.threads // batch))
+        scratch = (buffers[0] + buffers[1] * states) * CHUNK * LANES * 4
+        self.scratch = torch.empty(self.threads * scratch // 4)
+        self.numbers = [
+            0, 0, batch * self.groups, length, channels, states, CHUNK, self.groups, int(softplus),
+            self.scratch.data_ptr(), scratch,
+        ]  # fmt: skip
+        self.alive: list[Tensor] = []
+
+    def add(self, *tensors: Tensor | None) -> None:
+        """Contiguous tensors, by address alone; 0 stands for one that is absent."""
+        self.alive += [tensor for tensor in tensors if tensor is not None]
+        self.numbers += [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+
+    def add_rows(self, *tensors: Tensor | None) -> None:
+        """Time-major tensors: address, bytes from one batch row and from one step to the next."""
+        for tensor in tensors:
+            self.add(tensor)
+            self.numbers += [0, 0] if tensor is None else [4 * tensor.stride(0), 4 * tensor.stride(1)]
+
+    def add_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:  # noqa: ANN001
+        """What both kernels read, in the order in which both read it."""
+        self.add_rows(u, delta, z, B, C)
+        nothing = torch.zeros(u.shape[2])
+        self.add(A, nothing if D is None else D, nothing if bias is None else bias, mask, borders)
+
+    def run(self, kernel: Any) -> None:
+        pool.run(kernel, torch.tensor(self.numbers), self.threads)

@@ -1,0 +1,276 @@
+"""The selective scan on a CPU: one compiled forward and one compiled backward kernel.
+
+    dt_t = softplus(delta_t + bias) * mask_t              (softplus and mask are optional)
+    h_t  = exp(dt_t A) h_{t-1} + dt_t u_t B_t             one state vector of n numbers per channel
+    y_t  = C_t . h_t + D u_t
+    out_t = y_t silu(z_t)                                 (z is optional)
+
+Dimensions: `length` steps, `channels` (d_inner, a multiple of 16), `states` (d_state). A task is one batch row and one
+group of channels. It walks the sequence in chunks; within a chunk and for sixteen channels (one vector) it takes one
+state number after another, so that a state lives in a register while its chunk passes by. Forward writes the states at
+chunk borders and nothing else that has both channels and states; backward walks the chunks from the last to the first,
+recomputes the states of one chunk, and runs the adjoint recurrence
+
+    g_t = dy_t C_t + exp(dt_{t+1} A) g_{t+1}
+
+through it. Gradients of B and C are sums over channels: they gather as vectors, are folded once per chunk, and the
+sums over channel groups are left to the caller, as are those of A, D and the bias over batch rows.
+
+The layouts of the argument blocks are in `cpu_engine.py`, which fills them in the same order.
+"""
+
+# ruff: noqa: PLR0915 - a kernel is one long function by nature
+
+from numba import njit
+
+from .simd import (
+    BYTES,
+    LANES,
+    exp2,
+    lit,
+    load,
+    load_int,
+    load_scalar,
+    sigmoid,
+    softplus,
+    splat,
+    store,
+    store_scalar,
+    take,
+    total,
+)
+
+BLOCK = 4  # vectors that one step of the elementwise passes touches side by side: 256 bytes of a row
+LOG2_E = 1.4426950408889634
+LN_2 = 0.6931471805599453
+
+
+@njit(forceinline=True)
+def _arg(args, index):
+    return load_int(args + 8 * index)
+
+
+@njit(forceinline=True)
+def _step_size(delta, bias, softplus_on):
+    raw = delta + bias
+    return softplus(raw) if softplus_on else raw
+
+
+@njit(forceinline=True)
+def _keep(mask, t):
+    """1 where step t is real, 0 where it is padding."""
+    return splat(load_scalar(mask + 4 * t)) if mask != 0 else lit(1.0)
+
+
+def forward(args):
+    """One thread's share of the forward scan. See `cpu_engine.py` for the block at `args`."""
+    n_tasks, length, channels, states, chunk, groups = (
+        _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 6), _arg(args, 7)
+    )  # fmt: skip
+    softplus_on = _arg(args, 8) != 0
+    u_at, u_batch, u_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
+    delta_at, delta_batch, delta_row = _arg(args, 14), _arg(args, 15), _arg(args, 16)
+    z_at, z_batch, z_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
+    b_at, b_batch, b_row = _arg(args, 20), _arg(args, 21), _arg(args, 22)
+    c_at, c_batch, c_row = _arg(args, 23), _arg(args, 24), _arg(args, 25)
+    a_at, d_at, bias_at, mask_at, borders_at = (
+        _arg(args, 26), _arg(args, 27), _arg(args, 28), _arg(args, 29), _arg(args, 30)
+    )  # fmt: skip
+    out_at = _arg(args, 31)
+
+    buffer = chunk * BYTES
+    dt_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
+    du_buf = dt_buf + BLOCK * buffer
+    y_buf = du_buf + BLOCK * buffer
+
+    vectors = channels // LANES
+    state_size = 4 * channels  # bytes from one state number to the next
+    border_size = states * state_size
+    n_chunks = (length + chunk - 1) // chunk
+    while True:
+        task = take(args)
+        if task >= n_tasks:
+            return
+        row, group = task // groups, task % groups
+        u_task, delta_task, z_task = u_at + row * u_batch, delta_at + row * delta_batch, z_at + row * z_batch
+        b_task, c_task = b_at + row * b_batch, c_at + row * c_batch
+        out_task = out_at + row * length * state_size
+        mask = mask_at + row * length * 4 if mask_at != 0 else 0
+        border = borders_at + row * (n_chunks + 1) * border_size
+        first, last = group * vectors // groups, (group + 1) * vectors // groups
+        for start in range(0, length, chunk):
+            steps = min(chunk, length - start)
+            for v in range(first, last, BLOCK):
+                width = min(BLOCK, last - v)
+                for t in range(steps):
+                    keep = _keep(mask, start + t)
+                    for i in range(width):
+                        at = (v + i) * BYTES
+                        u = load(u_task + (start + t) * u_row + at)
+                        delta = load(delta_task + (start + t) * delta_row + at)
+                        dt = _step_size(delta, load(bias_at + at), softplus_on) * keep
+                        store(dt_buf + i * buffer + t * BYTES, dt)
+                        store(du_buf + i * buffer + t * BYTES, dt * u)
+                        store(y_buf + i * buffer + t * BYTES, load(d_at + at) * u)
+                for i in range(width):
+                    for n in range(states):
+                        at = n * state_size + (v + i) * BYTES
+                        a2 = load(a_at + at) * lit(LOG2_E)
+                        h = load(border + at)
+                        for t in range(steps):
+                            dt = load(dt_buf + i * buffer + t * BYTES)
+                            du = load(du_buf + i * buffer + t * BYTES)
+                            b = splat(load_scalar(b_task + (start + t) * b_row + 4 * n))
+                            c = splat(load_scalar(c_task + (start + t) * c_row + 4 * n))
+                            h = exp2(dt * a2) * h + du * b
+                            y_t = y_buf + i * buffer + t * BYTES
+                            store(y_t, load(y_t) + h * c)
+                        store(border + border_size + at, h)
+                for t in range(steps):
+                    for i in range(width):
+                        at = (v + i) * BYTES
+                        y = load(y_buf + i * buffer + t * BYTES)
+                        if z_at != 0:
+                            z = load(z_task + (start + t) * z_row + at)
+                            y = y * z * sigmoid(z)
+                        store(out_task + (start + t) * state_size + at, y)
+            border += border_size
+
+
+def backward(args):
+    """One thread's share of the backward scan. See `cpu_engine.py` for the block at `args`."""
+    n_tasks, length, channels, states, chunk, groups = (
+        _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 6), _arg(args, 7)
+    )  # fmt: skip
+    softplus_on = _arg(args, 8) != 0
+    u_at, u_batch, u_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
+    delta_at, delta_batch, delta_row = _arg(args, 14), _arg(args, 15), _arg(args, 16)
+    z_at, z_batch, z_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
+    b_at, b_batch, b_row = _arg(args, 20), _arg(args, 21), _arg(args, 22)
+    c_at, c_batch, c_row = _arg(args, 23), _arg(args, 24), _arg(args, 25)
+    a_at, d_at, bias_at, mask_at, borders_at = (
+        _arg(args, 26), _arg(args, 27), _arg(args, 28), _arg(args, 29), _arg(args, 30)
+    )  # fmt: skip
+    dout_at, dout_batch, dout_row = _arg(args, 31), _arg(args, 32), _arg(args, 33)
+    grad_u_at, grad_delta_at, grad_z_at = _arg(args, 34), _arg(args, 35), _arg(args, 36)
+    grad_b_at, grad_c_at, grad_a_at = _arg(args, 37), _arg(args, 38), _arg(args, 39)
+    grad_d_at, grad_bias_at, grad_state_at = _arg(args, 40), _arg(args, 41), _arg(args, 42)
+
+    buffer = chunk * BYTES
+    dt_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
+    du_buf = dt_buf + BLOCK * buffer
+    y_buf = du_buf + BLOCK * buffer
+    dy_buf = y_buf + BLOCK * buffer
+    ddt_buf = dy_buf + BLOCK * buffer
+    ddu_buf = ddt_buf + BLOCK * buffer
+    decay_buf = ddu_buf + BLOCK * buffer
+    h_buf = decay_buf + buffer
+    db_buf = h_buf + buffer
+    dc_buf = db_buf + states * buffer
+
+    vectors = channels // LANES
+    state_size = 4 * channels
+    border_size = states * state_size
+    n_chunks = (length + chunk - 1) // chunk
+    batch = n_tasks // groups
+    while True:
+        task = take(args)
+        if task >= n_tasks:
+            return
+        row, group = task // groups, task % groups
+        u_task, delta_task, z_task = u_at + row * u_batch, delta_at + row * delta_batch, z_at + row * z_batch
+        b_task, c_task, dout_task = b_at + row * b_batch, c_at + row * c_batch, dout_at + row * dout_batch
+        rows_before = row * length
+        mask = mask_at + rows_before * 4 if mask_at != 0 else 0
+        grad_state, grad_a = grad_state_at + row * border_size, grad_a_at + row * border_size
+        grad_d, grad_bias = grad_d_at + row * state_size, grad_bias_at + row * state_size
+        partial = (group * batch + row) * length * states * 4
+        first, last = group * vectors // groups, (group + 1) * vectors // groups
+        for c_index in range(n_chunks - 1, -1, -1):
+            start = c_index * chunk
+            steps = min(chunk, length - start)
+            border = borders_at + (row * (n_chunks + 1) + c_index) * border_size
+            for k in range(2 * states * chunk):
+                store(db_buf + k * BYTES, lit(0.0))
+            for v in range(first, last, BLOCK):
+                width = min(BLOCK, last - v)
+                for t in range(steps):
+                    keep = _keep(mask, start + t)
+                    for i in range(width):
+                        at = (v + i) * BYTES
+                        u = load(u_task + (start + t) * u_row + at)
+                        delta = load(delta_task + (start + t) * delta_row + at)
+                        dt = _step_size(delta, load(bias_at + at), softplus_on) * keep
+                        dy = load(dout_task + (start + t) * dout_row + at)
+                        if z_at != 0:
+                            z = load(z_task + (start + t) * z_row + at)
+                            dy = dy * z * sigmoid(z)
+                        here = i * buffer + t * BYTES
+                        store(dt_buf + here, dt)
+                        store(du_buf + here, dt * u)
+                        store(y_buf + here, load(d_at + at) * u)
+                        store(dy_buf + here, dy)
+                        store(ddt_buf + here, lit(0.0))
+                        store(ddu_buf + here, lit(0.0))
+                for i in range(width):
+                    for n in range(states):
+                        at = n * state_size + (v + i) * BYTES
+                        a2 = load(a_at + at) * lit(LOG2_E)
+                        h = load(border + at)
+                        for t in range(steps):
+                            here = i * buffer + t * BYTES
+                            b = splat(load_scalar(b_task + (start + t) * b_row + 4 * n))
+                            c = splat(load_scalar(c_task + (start + t) * c_row + 4 * n))
+                            decay = exp2(load(dt_buf + here) * a2)
+                            store(decay_buf + t * BYTES, decay)
+                            store(h_buf + t * BYTES, h)
+                            h = decay * h + load(du_buf + here) * b
+                            store(y_buf + here, load(y_buf + here) + h * c)
+                        g = load(grad_state + at)
+                        da = load(grad_a + at)
+                        for back in range(steps):
+                            t = steps - 1 - back
+                            here = i * buffer + t * BYTES
+                            fold = (n * chunk + t) * BYTES
+                            b = splat(load_scalar(b_task + (start + t) * b_row + 4 * n))
+                            c = splat(load_scalar(c_task + (start + t) * c_row + 4 * n))
+                            dy = load(dy_buf + here)
+                            g = g + dy * c
+                            store(dc_buf + fold, load(dc_buf + fold) + dy * h)
+                            store(db_buf + fold, load(db_buf + fold) + g * load(du_buf + here))
+                            store(ddu_buf + here, load(ddu_buf + here) + g * b)
+                            h = load(h_buf + t * BYTES)
+                            g = g * load(decay_buf + t * BYTES)
+                            through = g * h
+                            store(ddt_buf + here, load(ddt_buf + here) + through * a2)
+                            da = da + through * load(dt_buf + here)
+                        store(grad_state + at, g)
+                        store(grad_a + at, da)
+                for t in range(steps):
+                    keep = _keep(mask, start + t)
+                    for i in range(width):
+                        at = (v + i) * BYTES
+                        here = i * buffer + t * BYTES
+                        to = (rows_before + start + t) * state_size + at
+                        u = load(u_task + (start + t) * u_row + at)
+                        dy = load(dy_buf + here)
+                        ddu = load(ddu_buf + here)
+                        if z_at != 0:
+                            z = load(z_task + (start + t) * z_row + at)
+                            s = sigmoid(z)
+                            slope = s * (lit(1.0) + z * (lit(1.0) - s))
+                            dout = load(dout_task + (start + t) * dout_row + at)
+                            store(grad_z_at + to, dout * load(y_buf + here) * slope)
+                        ddelta = (load(ddt_buf + here) * lit(LN_2) + ddu * u) * keep
+                        if softplus_on:
+                            raw = load(delta_task + (start + t) * delta_row + at) + load(bias_at + at)
+                            ddelta = ddelta * sigmoid(raw)
+                        store(grad_delta_at + to, ddelta)
+                        store(grad_u_at + to, ddu * load(dt_buf + here) + dy * load(d_at + at))
+                        store(grad_d + at, load(grad_d + at) + dy * u)
+                        store(grad_bias + at, load(grad_bias + at) + ddelta)
+            for t in range(steps):
+                to = partial + (start + t) * states * 4
+                for n in range(states):
+                    store_scalar(grad_b_at + to + 4 * n, total(load(db_buf + (n * chunk + t) * BYTES)))
+                    store_scalar(grad_c_at + to + 4 * n, total(load(dc_buf + (n * chunk + t) * BYTES)))

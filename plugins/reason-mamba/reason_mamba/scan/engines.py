@@ -1,0 +1,66 @@
+"""Which engine computes the scan: by device and by what is installed, or the one that was asked for.
+
+An engine is a module with three functions, all time-major, (batch, length, channels):
+
+- `why_not(device)`: the empty string when it can run there, else the reason;
+- `scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, mask, initial_state)`: `selective_scan`'s meaning,
+  giving (out, last state);
+- `conv_silu(x, weight, bias, mask)`: silu of the causal depthwise convolution, `weight` (channels, width).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+import torch
+from torch import Tensor
+
+from reason_cli import ReasonError
+
+DESCRIPTIONS = {
+    "cuda": "mamba-ssm and causal-conv1d kernels",
+    "cpu": "fused kernels compiled by numba",
+    "torch": "plain PyTorch, one step after another (the reference)",
+}
+ENGINE_NAMES = ("auto", *DESCRIPTIONS)
+_HINTS = {
+    "cuda": "choose scan 'auto' or 'torch', or install them with "
+    "`pip install --no-build-isolation mamba-ssm causal-conv1d` on a machine with CUDA and nvcc",
+    "cpu": "choose scan 'auto' or 'torch', or run on the CPU with `pip install numba`",
+    "torch": "",
+}
+
+
+@dataclass(frozen=True)
+class ScanEngine:
+    """One way to compute the scan and the convolution before it; see the module for the two functions' meaning."""
+
+    name: str
+    description: str
+    scan: Callable[..., tuple[Tensor, Tensor]]
+    conv_silu: Callable[..., Tensor]
+
+
+def resolve_engine(name: str = "auto", device: torch.device | str = "cpu") -> ScanEngine:
+    """The engine of that name, or with "auto" the fastest that can run on `device`.
+
+    Raises `ReasonError` for an unknown name and for a named engine that cannot run, with the reason and the next step.
+    """
+    device = torch.device(device)
+    if name == "auto":
+        return next(_engine(candidate) for candidate in DESCRIPTIONS if not _module(candidate).why_not(device))
+    if name not in DESCRIPTIONS:
+        raise ReasonError(f"unknown scan engine '{name}'", f"choose one of {', '.join(ENGINE_NAMES)}")
+    reason = _module(name).why_not(device)
+    if reason:
+        raise ReasonError(f"scan engine '{name}' cannot run: {reason}", _HINTS[name])
+    return _engine(name)
+
+
+def _module(name: str):  # noqa: ANN202 - a module with the three functions above
+    return import_module(f".{name}_engine", __package__)
+
+
+def _engine(name: str) -> ScanEngine:
+    module = _module(name)
+    return ScanEngine(name, DESCRIPTIONS[name], module.scan, module.conv_silu)

@@ -1,0 +1,62 @@
+"""The `torch` engine: the recurrence as the paper writes it, step after step. The reference for all others.
+
+Slow, but short, differentiable by autograd in time linear in length (steps are unbound once, not sliced one by one),
+free of anything to compile, and at home on every device and in float64.
+"""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+from torch import Tensor
+
+
+def why_not(device: torch.device) -> str:
+    """The reference runs everywhere."""
+    return ""
+
+
+def scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    mask: Tensor | None = None,
+    initial_state: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`selective_scan`, time-major: u, delta, z (batch, length, d_inner), B and C (batch, length, d_state)."""
+    dtype = u.dtype
+    exact = torch.float64 if dtype == torch.float64 else torch.float32
+    u, delta, A, B, C = (x.to(exact) for x in (u, delta, A, B, C))
+    dt = delta if delta_bias is None else delta + delta_bias.to(exact)
+    if delta_softplus:
+        dt = F.softplus(dt)
+    if mask is not None:
+        dt = dt * mask.to(exact).unsqueeze(-1)  # a step of size 0 leaves the state as it is
+    h = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state.to(exact)
+    ys = []
+    for dt_t, dtu_t, B_t, C_t in zip(dt.unbind(1), (dt * u).unbind(1), B.unbind(1), C.unbind(1), strict=True):
+        h = torch.exp(dt_t.unsqueeze(-1) * A) * h + dtu_t.unsqueeze(-1) * B_t.unsqueeze(1)  # (b, d_inner, d_state)
+        ys.append(torch.einsum("bdn,bn->bd", h, C_t))
+    y = torch.stack(ys, dim=1)
+    if D is not None:
+        y = y + u * D.to(exact)
+    if z is not None:
+        y = y * F.silu(z.to(exact))
+    return y.to(dtype), h
+
+
+def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    """silu of the causal depthwise convolution of x (batch, length, channels) with weight (channels, width).
+
+    Steps where `mask` (batch, length) is 0 count as zeros, as the steps before the first do.
+    """
+    if mask is not None:
+        x = x * mask.unsqueeze(-1).to(x.dtype)
+    channels, width = weight.shape
+    padded = F.pad(x.transpose(1, 2), (width - 1, 0))
+    bias = None if bias is None else bias.to(x.dtype)
+    return F.silu(F.conv1d(padded, weight.to(x.dtype).unsqueeze(1), bias, groups=channels)).transpose(1, 2)
