@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from random import Random
 from typing import Any
 
 from reason_cli import DatasetFormatter, Example, ReasonError, option
 from reason_datasets.fields import text_of, whole_number_of
+from reason_datasets.splits import check_split, key_of, owner_of
 from reason_datasets.word_problems.chains import OPERATIONS, draw_chain
 from reason_datasets.word_problems.stories import tell
-
-# A question belongs to the split that its hash names, one of 16 buckets: whatever seed or option made it, it
-# can never turn up in another split.
-BUCKETS = 16
-TEST_BUCKET = 0
-HARDER_BUCKET = 1
 
 # So many drafts in a row without a new question mean that the options leave no more of them.
 PATIENCE = 20_000
@@ -55,9 +49,7 @@ class WordProblems(DatasetFormatter):
 
         Ends early only when the options leave no question that has not been told already.
         """
-        if split not in self.splits:
-            known = ", ".join(self.splits)
-            raise ReasonError(f"word-problems has no split {split!r}", hint=f"use one of {known}")
+        check_split(self.name, split, self.splits)
         _check(options)
         return _rows(split, Random(f"word-problems/{split}/{seed}"), options)
 
@@ -98,8 +90,8 @@ def _draft(
 ) -> Mapping[str, Any] | None:
     chain = draw_chain(rng.random, steps, options.magnitude, options.operations)
     question = tell(rng.random, chain)
-    key = int.from_bytes(blake2b(question.encode(), digest_size=8).digest(), "big")
-    if split_of(key) != split or key in seen:
+    key = key_of(question)
+    if owner_of(key, WordProblems.splits) != split or key in seen:
         return None
     seen.add(key)
     return {
@@ -108,11 +100,3 @@ def _draft(
         "answer": str(chain.results[-1]),
         "steps": steps,
     }
-
-
-def split_of(key: int) -> str:
-    """The split that owns the question with this hash."""
-    bucket = key % BUCKETS
-    if bucket == TEST_BUCKET:
-        return "test"
-    return "harder" if bucket == HARDER_BUCKET else "train"
