@@ -15,8 +15,6 @@ from reason_cli.errors import ReasonError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-IGNORED = -100  # the label that PyTorch's cross-entropy leaves out
-
 # ChatML, with the markers that let transformers mask the assistant's turn. The end token is inside the turn.
 CHATML = (
     "{% for message in messages %}"
@@ -36,10 +34,6 @@ class Encoded:
 
     input_ids: list[int]
     trained_from: int
-
-    @property
-    def labels(self) -> list[int]:
-        return [IGNORED] * self.trained_from + self.input_ids[self.trained_from :]
 
 
 def assistant_turn(example: Example) -> str:

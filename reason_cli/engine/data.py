@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Example, Text
-from reason_cli.engine.chat import IGNORED, Encoded, encode
+from reason_cli.engine.chat import Encoded, encode
 from reason_cli.engine.report import Reporter
 from reason_cli.errors import ReasonError
 
@@ -16,30 +17,38 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedTokenizerBase
 
+IGNORED = -100  # the label that PyTorch's cross-entropy leaves out
 CHUNK = 1_000  # items tokenised at a time
 
 
 class TokenDataset:
-    """Encoded examples by index, as `transformers.Trainer` wants them."""
+    """Encoded examples by index, as `transformers.Trainer` wants them; kept as one array of 32-bit ids."""
 
     def __init__(self, rows: Sequence[Encoded]) -> None:
-        self.rows = rows
+        import numpy as np
+
         self.lengths = [len(row.input_ids) for row in rows]
+        self._starts = np.cumsum([0, *self.lengths])
+        self._trained_from = [row.trained_from for row in rows]
+        self._ids = np.fromiter(chain.from_iterable(row.input_ids for row in rows), dtype=np.int32)
 
     def __len__(self) -> int:
-        return len(self.rows)
+        return len(self.lengths)
 
-    def __getitem__(self, index: int) -> dict[str, list[int]]:
-        row = self.rows[index]
-        return {"input_ids": row.input_ids, "labels": row.labels}
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """`input_ids` and `labels` of a row, each (length,), int32."""
+        ids = self._ids[self._starts[index] : self._starts[index + 1]]
+        labels = ids.copy()
+        labels[: self._trained_from[index]] = IGNORED
+        return {"input_ids": ids, "labels": labels}
 
     @property
     def tokens(self) -> int:
-        return sum(self.lengths)
+        return len(self._ids)
 
     @property
     def trained_tokens(self) -> int:
-        return sum(len(row.input_ids) - row.trained_from for row in self.rows)
+        return len(self._ids) - sum(self._trained_from)
 
 
 def split_held_out(
@@ -112,8 +121,8 @@ class Collator:
         labels = torch.full(shape, IGNORED, dtype=torch.long)
         for i, row in enumerate(rows):
             n = len(row["input_ids"])
-            ids[i, :n] = torch.tensor(row["input_ids"])
-            labels[i, :n] = torch.tensor(row["labels"])
+            ids[i, :n] = torch.as_tensor(row["input_ids"])
+            labels[i, :n] = torch.as_tensor(row["labels"])
             mask[i, :n] = 1
         # A causal model predicts token t from those before it, so the label at position 0 trains nothing.
         if not bool((labels[:, 1:] != IGNORED).any()):
