@@ -110,7 +110,7 @@ def scan_forward(
 
 
 @scan_forward.register_fake
-def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):  # noqa: ANN001, ANN202
+def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):
     batch, length, channels = u.shape
     last = u.new_empty(batch, A.shape[0], channels)
     return u.new_empty(batch, length, channels), last, u.new_empty(batch, -(-length // CHUNK) + 1, *last.shape[1:])
@@ -152,7 +152,7 @@ def scan_backward(
 
 
 @scan_backward.register_fake
-def _(dout, dlast, borders, u, delta, A, B, C, D, z, bias, mask, softplus):  # noqa: ANN001, ANN202
+def _(dout, dlast, borders, u, delta, A, B, C, D, z, bias, mask, softplus):
     batch, length, channels = u.shape
     states = A.shape[0]
     rows, narrow = (batch, length, channels), (batch, length, states)
@@ -215,7 +215,7 @@ class _Block:
             self.add(tensor)
             self.numbers += [0, 0] if tensor is None else [4 * tensor.stride(0), 4 * tensor.stride(1)]
 
-    def add_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:  # noqa: ANN001
+    def add_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:
         """What both kernels read, in the order in which both read it."""
         self.add_rows(u, delta, z, B, C)
         nothing = torch.zeros(u.shape[2])

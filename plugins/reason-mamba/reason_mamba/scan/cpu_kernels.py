@@ -19,7 +19,6 @@ sums over channel groups are left to the caller, as are those of A, D and the bi
 The layouts of the argument blocks are in `cpu_engine.py`, which fills them in the same order.
 """
 
-# ruff: noqa: PLR0915 - a kernel is one long function by nature
 
 from numba import njit
 

@@ -10,19 +10,21 @@ An engine is a module with three functions, all time-major, (batch, length, chan
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 
 import torch
 from torch import Tensor
 
 from reason_cli import ReasonError
 
+from . import cpu_engine, cuda_engine, torch_engine
+
+_MODULES = {"cuda": cuda_engine, "cpu": cpu_engine, "torch": torch_engine}  # "auto" tries them in this order
 DESCRIPTIONS = {
     "cuda": "mamba-ssm and causal-conv1d kernels",
     "cpu": "fused kernels compiled by numba",
     "torch": "plain PyTorch, one step after another (the reference)",
 }
-ENGINE_NAMES = ("auto", *DESCRIPTIONS)
+ENGINE_NAMES = ("auto", *_MODULES)
 _HINTS = {
     "cuda": "choose scan 'auto' or 'torch', or install them with "
     "`pip install --no-build-isolation mamba-ssm causal-conv1d` on a machine with CUDA and nvcc",
@@ -48,19 +50,15 @@ def resolve_engine(name: str = "auto", device: torch.device | str = "cpu") -> Sc
     """
     device = torch.device(device)
     if name == "auto":
-        return next(_engine(candidate) for candidate in DESCRIPTIONS if not _module(candidate).why_not(device))
-    if name not in DESCRIPTIONS:
+        return next(_engine(candidate) for candidate, module in _MODULES.items() if not module.why_not(device))
+    if name not in _MODULES:
         raise ReasonError(f"unknown scan engine '{name}'", f"choose one of {', '.join(ENGINE_NAMES)}")
-    reason = _module(name).why_not(device)
+    reason = _MODULES[name].why_not(device)
     if reason:
         raise ReasonError(f"scan engine '{name}' cannot run: {reason}", _HINTS[name])
     return _engine(name)
 
 
-def _module(name: str):  # noqa: ANN202 - a module with the three functions above
-    return import_module(f".{name}_engine", __package__)
-
-
 def _engine(name: str) -> ScanEngine:
-    module = _module(name)
+    module = _MODULES[name]
     return ScanEngine(name, DESCRIPTIONS[name], module.scan, module.conv_silu)

@@ -5,7 +5,7 @@ free of anything to compile, and at home on every device and in float64.
 """
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+import torch.nn.functional as F
 from torch import Tensor
 
 
