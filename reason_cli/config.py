@@ -8,6 +8,7 @@ adds their `Options` to the schema.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -16,6 +17,7 @@ from reason_cli.api import option
 from reason_cli.errors import ReasonError, did_you_mean
 
 ENV_PREFIX = "REASON_"
+MOST_SEED = 2**32 - 1  # NumPy's
 T = TypeVar("T")
 
 
@@ -72,11 +74,11 @@ class TrainOptions:
         "cosine", "how the learning rate falls after warm-up", choices=("cosine", "linear", "constant")
     )
     weight_decay: float = option(0.1, "AdamW's weight decay, on matrices only", minimum=0.0)
-    adam_beta1: float = option(0.9, "AdamW's beta1", minimum=0.0, maximum=1.0)
-    adam_beta2: float = option(0.95, "AdamW's beta2", minimum=0.0, maximum=1.0)
+    adam_beta1: float = option(0.9, "AdamW's beta1", minimum=0.0, maximum=0.9999)
+    adam_beta2: float = option(0.95, "AdamW's beta2", minimum=0.0, maximum=0.9999)
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0: not clipped", minimum=0.0)
     gradient_checkpointing: bool = option(False, "recompute activations in backward: less memory, more time")
-    seed: int = option(0, "seed of Python, NumPy, torch, CUDA, and the order of the rows", minimum=0)
+    seed: int = option(0, "seed of Python, NumPy, torch, CUDA, and the order of the rows", minimum=0, maximum=MOST_SEED)
     samples: int = option(3, "answers generated and shown at each validation", minimum=0)
 
 
@@ -90,7 +92,7 @@ class EvalOptions:
     max_new_tokens: int = option(512, "longest answer in tokens", minimum=1)
     temperature: float = option(0.0, "0: greedy; above: sampled", minimum=0.0)
     top_p: float = option(1.0, "nucleus of the distribution that is sampled from", minimum=0.0, maximum=1.0)
-    eval_seed: int = option(1234, "seed of sampling and of generated test questions", minimum=0)
+    eval_seed: int = option(1234, "seed of sampling and of generated test questions", minimum=0, maximum=MOST_SEED)
     extractor: str = option("", "answer extractor; empty: the one that the dataset names")
 
 
@@ -303,7 +305,7 @@ def convert(key: Key, raw: Any, source: str) -> Any:
 def _bounds(low: float | None, high: float | None) -> str:
     if high is None:
         return f"at least {low:g}"
-    return f"at most {high:g}" if low is None else f"between {low:g} and {high:g}"
+    return f"at most {high:.12g}" if low is None else f"between {low:g} and {high:.12g}"
 
 
 def _sequence(key: Key, raw: Any, source: str) -> tuple[Any, ...]:
@@ -325,12 +327,16 @@ def _scalar(key: Key, kind: type, raw: Any, source: str) -> Any:
         return float(raw)
     if kind in (int, float) and isinstance(raw, str):
         try:
-            return kind(raw.replace("_", ""))
+            raw = kind(raw.replace("_", ""))
         except ValueError:
             raise _bad(key, raw, source, f"it takes {_NAMES[kind]}") from None
-    if type(raw) is not kind:
+    if type(raw) is not kind or not _finite(raw):
         raise _bad(key, raw, source, f"it takes {_NAMES[kind]}")
     return raw
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 _NAMES: Mapping[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}

@@ -72,7 +72,7 @@ def find(name: str) -> Profile:
         path = Path(name)
         if not path.is_file():
             raise ReasonError(f"no profile file '{name}'", "`reason profiles` lists those with a name", usage=True)
-        return _read(path.stem, path)
+        return _read(name, path)
     known = available()
     if name not in known:
         raise ReasonError(
@@ -96,8 +96,12 @@ def _read(name: str, path: Path) -> Profile:
 
 
 def chain(names: Iterable[str]) -> list[Profile]:
-    """The named profiles with all that they extend, what is extended first. Raises on a circle."""
-    return [profile for name in names for profile in _with_bases(name, ())]
+    """The named profiles with all that they extend, what is extended first. Raises on a circle.
+
+    What one named profile reaches on two ways counts once, where it is reached first.
+    """
+    found = [{profile.path: profile for profile in _with_bases(name, ())} for name in names]
+    return [profile for one in found for profile in one.values()]
 
 
 def _with_bases(name: str, above: tuple[str, ...]) -> Iterator[Profile]:

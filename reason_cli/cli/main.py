@@ -47,6 +47,10 @@ class Reason(click.Group):
             raise ReasonError(f"unknown command '{args[0]}'", hint, usage=True)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command; what its function returns is not an exit code."""
+        super().invoke(ctx)
+
 
 def board(ctx: click.Context) -> Switchboard:
     """The switchboard of this invocation, built when it is first asked for."""
@@ -59,13 +63,20 @@ def board(ctx: click.Context) -> Switchboard:
     return root.obj
 
 
-@click.group(cls=Reason, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Reason,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, message="reason %(version)s")
-def reason() -> None:
+@click.pass_context
+def reason(ctx: click.Context) -> None:
     """Train, evaluate and export small reasoning language models on one GPU, or on a CPU.
 
     First try: reason train --profile quickstart
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: list[str] | None = None) -> None:
