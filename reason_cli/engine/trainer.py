@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
-from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from reason_cli.config import TrainOptions
 
@@ -94,6 +95,44 @@ def arguments(
     )
 
 
+class LengthGrouped(Sampler[int]):
+    """Row numbers in random order, but so that the rows of a batch are of like length.
+
+    Rows are shuffled, sorted by length within pools of `POOL` batches, and the pool's batches shuffled again:
+    transformers' own sampler leaves them sorted, so that the loss, and what is learned, swings from long to short
+    in every pool. Each pass over the sampler is another order, and the same for the same seed.
+    """
+
+    POOL = 50
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
+        self.lengths = lengths
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of a pass; called by accelerate."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        random = Random(f"{self.seed}/{self.epoch}")
+        rows = list(range(len(self.lengths)))
+        random.shuffle(rows)
+        pool = self.POOL * self.batch_size
+        for start in range(0, len(rows), pool):
+            ordered = sorted(rows[start : start + pool], key=lambda row: self.lengths[row])
+            batches = [ordered[i : i + self.batch_size] for i in range(0, len(ordered), self.batch_size)]
+            # A short last batch of the data must stay the last, or the batches after it would be cut elsewhere.
+            tail = [batches.pop()] if len(batches[-1]) < self.batch_size else []
+            random.shuffle(batches)
+            for batch in batches + tail:
+                yield from batch
+
+
 class ReasonTrainer(Trainer):
     """The Trainer; `clock` sets the fall of the learning rate."""
 
@@ -112,16 +151,10 @@ class ReasonTrainer(Trainer):
         """Tokens trained on in this process, padding left out."""
         return int(self._tokens)
 
-    def _get_train_sampler(self, train_dataset: TokenDataset | None = None) -> LengthGroupedSampler:
-        """Seeded, in groups of like length, so that little of a batch is padding."""
-        import torch
-
+    def _get_train_sampler(self, train_dataset: TokenDataset | None = None) -> LengthGrouped:
+        """Seeded, in batches of like length, so that little of a batch is padding."""
         dataset = train_dataset or self.train_dataset
-        return LengthGroupedSampler(
-            self.options.micro_batch_size * self.options.gradient_accumulation_steps,
-            lengths=dataset.lengths,
-            generator=torch.Generator().manual_seed(self.options.seed),
-        )
+        return LengthGrouped(dataset.lengths, self.options.micro_batch_size, self.options.seed)
 
     def get_decay_parameter_names(self, model: PreTrainedModel | nn.Module) -> list[str]:
         """Matrices alone decay, and of those none that its architecture marks `_no_weight_decay`."""
