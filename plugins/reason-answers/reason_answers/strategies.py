@@ -13,6 +13,9 @@ from reason_answers import values
 from reason_answers.scope import Span
 from reason_answers.values import Found, last_match
 
+# So many lines whose only numbers are impossible (1e999, 3/0) are read before giving up.
+LINES = 100
+
 Strategy = Callable[[str, Span], Found | None]
 
 _FINAL_ANSWER = re.compile(
@@ -21,7 +24,7 @@ _FINAL_ANSWER = re.compile(
 _HASH = re.compile(r"####")
 _ANSWER_IS = re.compile(r"\banswer\*{0,3}(?:[ \t]{1,3}(?:is|equals)\b|[ \t]{0,3}[:=])", re.IGNORECASE)
 _THEREFORE = re.compile(r"\b(?:therefore|thus|hence)\b|∴", re.IGNORECASE)
-_BOX = re.compile(r"\\f?boxed[ \t]{0,3}\{")
+_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,3}\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ASIDE = re.compile(r"[ \t]*[(*_]{0,3}(?:check|note|verif|proof|p\.s\.|\()", re.IGNORECASE)
 _DIGIT = re.compile(r"[0-9]")
@@ -64,15 +67,17 @@ def therefore(text: str, span: Span) -> Found | None:
 
 
 def last_number(text: str, span: Span) -> Found | None:
-    """The last number that stands anywhere."""
+    """The last number that stands anywhere, looked for line by line from the end."""
     start, end = span
-    while end > start:
-        line = text.rfind("\n", start, end) + 1 or start
-        if _DIGIT.search(text, line, end):
-            found = values.last(text, line, end)
-            if found is not None:
-                return found
-        end = line - 1
+    for _ in range(LINES):
+        digit = values.last_digit(text, start, end)
+        if digit < 0:
+            return None
+        line = text.rfind("\n", start, digit) + 1 or start
+        found = values.last(text, line, _line_end(text, digit, end))
+        if found is not None:
+            return found
+        end = line
     return None
 
 
@@ -96,8 +101,12 @@ def _line(text: str, start: int, end: int) -> Span:
     """The line at `start`, or the next one that is not blank."""
     while start < end and text[start] in " \t\r\n*":
         start += 1
+    return start, _line_end(text, start, end)
+
+
+def _line_end(text: str, start: int, end: int) -> int:
     stop = text.find("\n", start, end)
-    return start, end if stop < 0 else stop
+    return end if stop < 0 else stop
 
 
 def _result(text: str, start: int, end: int) -> Found | None:

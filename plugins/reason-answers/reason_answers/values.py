@@ -12,14 +12,14 @@ LONGEST = 400  # digits
 LARGEST_EXPONENT = 99
 LONGEST_ANSWER = 1_000  # characters, marks and units included
 
-# The last number of a long line is looked for in its tail first.
+# To find the last number of a text, so many characters before its last digit are enough.
 TAIL = 2_000
 
 _MINUS = "-\u2212\u2013"
-_DIGITS = r"\d{1,3}(?:,\d{3})+(?![\d,])|\d+"
+_DIGITS = r"\d{1,3}(?:(?:,|\{,\})\d{3})+(?![\d,])|\d+"
 _NUMBER = re.compile(
     # A hyphen right after a word, a digit or a bracket joins or subtracts; it is no sign.
-    rf"(?:(?<![\w.)\]}}%])(?P<sign>[{_MINUS}])(?=\\?[$€£¥]?\.?\d))?"
+    rf"(?:(?<![\w.)\]}}%])(?P<sign>[{_MINUS}])(?=\\?[$€£¥]?\.?\d|\\[dt]?frac))?"
     r"\\?[$€£¥]?"
     r"(?:\\[dt]?frac\{(?P<top>-?\d{1,40})\}\{(?P<bottom>\d{1,40})\}"
     r"|(?P<whole>\d{1,40})[ ](?P<part>\d{1,40})/(?P<parts>\d{1,40})(?![\d/])"
@@ -49,19 +49,22 @@ def first(text: str, start: int, end: int) -> Found | None:
 
 
 def last(text: str, start: int, end: int) -> Found | None:
-    """The last number of `text[start:end]`."""
-    match = _last_match(text, start, end)
-    value = _value(match) if match else None
-    return None if match is None or value is None else Found(value, match.span())
+    """The number of `text[start:end]` that its last digit belongs to."""
+    digit = last_digit(text, start, end)
+    if digit < 0:
+        return None
+    tail = max(start, digit - TAIL)
+    match = last_match(_NUMBER, text, tail, min(end, digit + 2))  # a closing brace may belong to it
+    # Near the beginning of the tail it may have been cut in two, but then it is longer than any that is read.
+    if match is None or (tail > start and match.start() < tail + TAIL // 2):
+        return None
+    value = _value(match)
+    return None if value is None else Found(value, match.span())
 
 
-def _last_match(text: str, start: int, end: int) -> re.Match[str] | None:
-    tail = max(start, end - TAIL)
-    match = last_match(_NUMBER, text, tail, end)
-    # Where the tail begins a number may have been cut in two: then the whole must be read.
-    if tail > start and (match is None or match.start() < tail + TAIL // 2):
-        return last_match(_NUMBER, text, start, end)
-    return match
+def last_digit(text: str, start: int, end: int) -> int:
+    """Where the last digit of `text[start:end]` stands; -1 if there is none."""
+    return max(text.rfind(digit, start, end) for digit in "0123456789")
 
 
 def last_match(pattern: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
@@ -108,7 +111,7 @@ def _size(match: re.Match[str]) -> Fraction | None:
     if match["whole"]:
         part = _ratio(int(match["part"]), int(match["parts"]))
         return None if part is None else int(match["whole"]) + part
-    digits = (match["digits"] or "0").replace(",", "")
+    digits = (match["digits"] or "0").replace("{,}", "").replace(",", "")
     decimals = (match["decimals"] or match["point"] or "")[1:]
     power = int((match["e"] or match["power"] or "0").replace("\u2212", "-"))
     if len(digits) + len(decimals) > LONGEST or abs(power) > LARGEST_EXPONENT:

@@ -20,7 +20,9 @@ class GSM8KOptions:
     """How the solutions are read."""
 
     calculator: str = option(
-        "strip", "what becomes of calculator marks such as <<48/2=24>> in solutions", choices=("strip", "keep")
+        "strip",
+        "what becomes of calculator marks such as <<48/2=24>> in solutions",
+        choices=("strip", "keep"),
     )
 
 

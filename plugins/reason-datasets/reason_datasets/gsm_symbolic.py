@@ -27,7 +27,7 @@ _NOISE = re.compile(r"\.\d{5}")
 _CURRENCY = re.compile(r"[$£€¥]")
 _EQUATION = re.compile(
     r"(?<![-\d.,/*+x×÷(=] )(?<![-\d.,/*+x×÷(])(\d+(?:\.\d+)?) ?([-+*x×/÷]) ?(\d+(?:\.\d+)?) ?="
-    r" ?(-?\d+(?:\.\d+)?)(?! ?[-/%*+\d,(])",
+    r" ?(-?\d+(?:\.\d+)?)(?! ?[-/%*+\d,(]|\.\d)",
     re.ASCII,
 )
 _OPERATIONS: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {

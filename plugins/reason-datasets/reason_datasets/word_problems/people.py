@@ -25,7 +25,7 @@ _MINUS = phrases(
 _TIMES = phrases(
     "{b} has {n} times as many {items} as {a}",
     "by the end of the month, {s} has {n} times as many {items}",
-    "a lucky trade leaves {him} with {n} times as many {items}",
+    "a lucky trade leaves {whom} with {n} times as many {items}",
 )
 _TWICE = phrases(
     "{b} has twice as many {items} as {a}",
@@ -33,7 +33,7 @@ _TWICE = phrases(
 )
 _OVER = phrases(
     "{s} splits {his} {items} into {n} equal shares, and {b}, who had none, gets one share",
-    "{n} children share the {items} equally, and {b} is one of the children",
+    "{n} children share {whose} {items} equally, and {b} is one of the children",
     "{s} shares all the {items} equally among {n} children, and one of the children is {b}",
     "{s} makes {n} equal piles of {items} and keeps only one pile",
 )
@@ -89,8 +89,8 @@ COLLECTIONS = World(
         "{s} drops {n} {item} on the way home",
         "{s} leaves {n} {item} at school",
     ),
-    times=_TIMES + phrases("over the summer, the number of {items} becomes {n} times as large"),
-    twice=_TWICE + phrases("over the summer, the number of {items} doubles"),
+    times=_TIMES + phrases("over the summer, {whose} collection becomes {n} times as large"),
+    twice=_TWICE + phrases("over the summer, {whose} collection doubles"),
     over=_OVER + phrases("{s} puts the {items} equally into {n} {props} and keeps only one {prop}"),
     half=_HALF + phrases("{s} loses half of {his} {items}"),
     questions=_QUESTIONS,
@@ -132,7 +132,7 @@ FRUIT = World(
         "{s} cooks {n} of the {items}",
     ),
     times=_TIMES + phrases("by the evening, {s} has {n} times as many {items}"),
-    twice=_TWICE + phrases("by the evening, the number of {items} doubles"),
+    twice=_TWICE + phrases("by the evening, {s} has twice as many {items}"),
     over=_OVER + phrases("{s} packs the {items} equally into {n} {props} and keeps only one {prop}"),
     half=_HALF + phrases("{s} cooks half of the {items}"),
     questions=_QUESTIONS,
@@ -165,13 +165,13 @@ BAKERY = World(
     + phrases(
         "{s} burns {n} {item}",
         "{s} drops {n} {item} on the floor",
-        "the guests eat {n} {item}",
+        "the guests eat {n} of {whose} {items}",
         "{s} sells {n} {item}",
     ),
     times=_TIMES + phrases("{s} bakes until {he} has {n} times as many {items}"),
     twice=_TWICE + phrases("{s} bakes until {he} has twice as many {items}"),
     over=_OVER + phrases("{s} packs the {items} equally into {n} {props} and keeps only one {prop}"),
-    half=_HALF + phrases("the guests eat half of the {items}"),
+    half=_HALF + phrases("the guests eat half of {whose} {items}"),
     questions=_QUESTIONS,
     totals=_TOTALS,
 )
@@ -222,7 +222,7 @@ MONEY = World(
     ),
     over=phrases(
         "{s} splits the money into {n} equal shares, and {b}, who had none, gets one share",
-        "{n} children share the money equally, and {b} is one of the children",
+        "{n} children share {whose} money equally, and {b} is one of the children",
         "{s} makes {n} equal piles of {items} and keeps only one pile",
     ),
     half=phrases(
@@ -256,32 +256,32 @@ GAMES = World(
     plus=phrases(
         "{s} scores {n} more {item}",
         "{s} wins {n} {item} in the next round",
-        "a good throw brings {him} {n} {item}",
+        "a good throw brings {whom} {n} {item}",
         "{s} gets {n} {item} for a hard question",
         "{b} has {n} more {item} than {a}",
     ),
     minus=phrases(
         "{s} loses {n} {item}",
         "{s} loses {n} {item} for a mistake",
-        "a late answer costs {him} {n} {item}",
+        "a late answer costs {whom} {n} {item}",
         "{s} pays {n} {item} for a hint",
         "{b} has {n} fewer {item} than {a}",
     ),
     times=phrases(
-        "a magic card makes the score {n} times as large",
+        "a magic card makes {whose} score {n} times as large",
         "{s} plays on until {he} has {n} times as many {items}",
         "{b} has {n} times as many {items} as {a}",
     ),
     twice=phrases(
-        "a magic card doubles the score",
+        "a magic card doubles {whose} score",
         "{b} has twice as many {items} as {a}",
     ),
     over=phrases(
-        "a trap divides the score by {n}",
-        "{n} players share the {items} equally, and {b} is one of the players",
+        "a trap divides {whose} score by {n}",
+        "{n} players share {whose} {items} equally, and {b} is one of the players",
     ),
     half=phrases(
-        "a trap cuts the score in half",
+        "a trap cuts {whose} score in half",
         "{s} loses half of {his} {items}",
         "{b} has half as many {items} as {a}",
     ),

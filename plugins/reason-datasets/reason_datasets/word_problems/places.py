@@ -62,7 +62,7 @@ HALLS = World(
     plus=phrases(
         "{n} more {item} [comes|come] in",
         "{n} {item} [arrives|arrive] by bus",
-        "{n} {item} [joins|join] them",
+        "{n} {item} [joins|join] the crowd",
     ),
     minus=phrases(
         "{n} {item} [goes|go] home",

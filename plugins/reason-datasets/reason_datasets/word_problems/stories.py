@@ -89,9 +89,9 @@ class _Cast:
         """Choose pronoun or name for the sentence after `last`, and the other people in it."""
         words = self.words
         if last.moves or last.others or self.draw() >= BY_PRONOUN:
-            words["s"], words["whose"] = words["a"], words["a"] + "'s"
+            words["s"], words["whom"], words["whose"] = words["a"], words["a"], words["a"] + "'s"
         else:
-            words["s"], words["whose"] = words["he"], words["his"]
+            words["s"], words["whom"], words["whose"] = words["he"], words["him"], words["his"]
         words["friend"] = pick(self.draw, FRIENDS[self.pronoun])
         words["giver"] = pick(self.draw, GIVERS)
 

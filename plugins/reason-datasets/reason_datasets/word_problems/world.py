@@ -2,9 +2,9 @@
 
 A phrase is English with slots: `{start}` and `{n}` are numbers, `{item}` agrees with `n` and `{items}` is
 always plural, `[is|are]` agrees with `n` too. `{prop}` and `{props}` are what the world keeps things in.
-In stories about people, `{a}` is who the story is about and `{b}` who it goes on about; `{s}` is `a` as a
-pronoun or by name and `{whose}` the same in the genitive, `{he}`, `{him}`, `{his}` the pronouns; `{friend}`
-and `{giver}` are other people.
+In stories about people, `{a}` is who the story is about and `{b}` who it goes on about. `{s}`, `{whom}` and
+`{whose}` are `a` as a pronoun or by name, whichever is clear; `{he}`, `{him}` and `{his}` are pronouns, for
+use after one of these. `{friend}` and `{giver}` are other people.
 """
 
 from __future__ import annotations
