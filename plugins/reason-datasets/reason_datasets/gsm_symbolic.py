@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from importlib import import_module
 from random import Random
 from types import ModuleType
 from typing import Any
@@ -68,13 +69,12 @@ class GSMSymbolic(DatasetFormatter):
 
 def _reasoning_gym() -> ModuleType:
     try:
-        import reasoning_gym  # takes seconds, and not everyone needs it
+        return import_module("reasoning_gym")  # takes seconds, and not everyone needs it
     except ImportError as error:
         raise ReasonError(
             f"gsm-symbolic needs reasoning-gym, which cannot be imported: {error}",
             hint="pip install reasoning-gym",
         ) from error
-    return reasoning_gym
 
 
 def _rows(gym: ModuleType, split: str, splits: tuple[str, ...], rng: Random) -> Iterator[Mapping[str, Any]]:

@@ -45,7 +45,7 @@ def test_a_megabyte_behind_a_marker(marker: str, piece: str) -> None:
     assert seconds(marker + piece * (MEGABYTE // len(piece))) < 0.5
 
 
-@pytest.mark.parametrize("text", ["9**9**9", "1e999999999", "9e99", "1" * 9_999, "1/" + "9" * 9_999, "0." + "1" * 5_000])
+@pytest.mark.parametrize("text", ["9**9**9", "1e999999999", "9e99", "1" * 9_999, "1/" + "9" * 9_999, "." + "1" * 5_000])
 def test_no_giant_number_is_ever_built(text: str) -> None:
     found = number.extract(text)
     assert found is None or len(found.value) <= 500

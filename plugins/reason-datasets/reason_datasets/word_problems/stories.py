@@ -11,8 +11,8 @@ from reason_datasets.word_problems.world import Phrase, World
 
 T = TypeVar("T")
 
-WORLDS = people.WORLDS * 2 + places.WORLDS  # two stories in three are about people
-WITH_PEOPLE = frozenset(map(id, people.WORLDS))
+# Each world, and whether its stories have a cast; two stories in three are about people.
+WORLDS = [(world, True) for world in people.WORLDS * 2] + [(world, False) for world in places.WORLDS]
 
 SHE = """
 Mia Ana Zoe Lily Emma Nora Ruth Sara Ella Ivy Maya Lucy Rosa Jane Amy Kate Nina Leah Tara Olga Vera Alma Dina
@@ -25,7 +25,7 @@ Milo Theo Gus
 # A prime number of names, so that any stride through them meets every name before one returns.
 NAMES = [(name, "she") for name in SHE.split()] + [(name, "he") for name in HE.split()]
 
-PRONOUNS: dict[str, dict[str, Any]] = {
+PRONOUNS: dict[str, dict[str, str]] = {
     "she": {"he": "she", "him": "her", "his": "her"},
     "he": {"he": "he", "him": "him", "his": "his"},
 }
@@ -45,10 +45,10 @@ BY_PRONOUN = 0.65
 
 def tell(draw: Draw, chain: Chain) -> str:
     """The question that this chain answers."""
-    world = pick(draw, WORLDS)
+    world, has_cast = pick(draw, WORLDS)
     thing, prop = pick(draw, world.things), pick(draw, world.props)
     words: dict[str, Any] = {"one": thing[0], "items": thing[1], "prop": prop[0], "props": prop[1]}
-    cast = _Cast(draw, words) if id(world) in WITH_PEOPLE else None
+    cast = _Cast(draw, words) if has_cast else None
     opening, told = _opening(draw, world, chain)
     sentences = [_sentence(opening, words, chain.start, chain.operands[0])]
     last, link = opening, ""
