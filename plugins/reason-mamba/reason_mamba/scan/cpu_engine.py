@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from . import pool
-from .torch_engine import conv_silu as conv_silu
 
 LANES = 16
 BLOCK = 4
@@ -29,12 +28,12 @@ def why_not(device: torch.device) -> str:
 
 
 @cache
-def _kernels() -> tuple[Any, Any]:
-    """Compile the kernels, or load them from the cache, at first use: numba is imported here and not before."""
+def _kernel(name: str) -> Any:
+    """Compile a kernel, or load it from the cache, at first use: numba is imported here and not before."""
     from . import cpu_kernels
     from .jit import kernel
 
-    return kernel(cpu_kernels.forward), kernel(cpu_kernels.backward)
+    return kernel(getattr(cpu_kernels, name))
 
 
 def scan(
@@ -102,10 +101,10 @@ def scan_forward(
     out = torch.empty(batch, length, channels)
     borders = torch.empty(batch, -(-length // CHUNK) + 1, A.shape[0], channels)
     borders[:, 0] = 0.0 if state is None else state
-    block = _Block(u, A, BUFFERS_FORWARD, softplus)
-    block.add_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
+    block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
+    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
     block.add(out)
-    block.run(_kernels()[0])
+    block.run(_kernel("forward"))
     return out, borders[:, -1].clone(), borders
 
 
@@ -135,8 +134,8 @@ def scan_backward(
     """Gradients of u, delta, A, B, C, D, z, bias and the initial state, in that order (D, z and bias even where absent)."""
     batch, length, channels = u.shape
     states = A.shape[0]
-    block = _Block(u, A, BUFFERS_BACKWARD, softplus)
-    block.add_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
+    block = _Block(u, A.shape[0], BUFFERS_BACKWARD, softplus)
+    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
     block.add_rows(dout)
     grad_u, grad_delta = torch.empty(batch, length, channels), torch.empty(batch, length, channels)
     grad_z = torch.empty(0 if z is None else (batch, length, channels))
@@ -146,7 +145,7 @@ def scan_backward(
     )
     grad_state = dlast.clone(memory_format=torch.contiguous_format)
     block.add(grad_u, grad_delta, grad_z, grad_b, grad_c, grad_a, grad_d, grad_bias, grad_state)
-    block.run(_kernels()[1])
+    block.run(_kernel("backward"))
     sums = [grad.sum(0) for grad in (grad_a, grad_b, grad_c, grad_d)]
     return [grad_u, grad_delta, *sums, grad_z, grad_bias.sum(0), grad_state]
 
@@ -190,9 +189,8 @@ BUFFERS_BACKWARD = (6 * BLOCK + 2, 2)
 class _Block:
     """The block of int64 that a kernel reads: counters, sizes, scratch memory, then addresses and strides in bytes."""
 
-    def __init__(self, u: Tensor, A: Tensor, buffers: tuple[int, int], softplus: bool) -> None:
-        batch, length, channels = u.shape
-        states = A.shape[0]
+    def __init__(self, rows: Tensor, states: int, buffers: tuple[int, int], softplus: bool = False) -> None:
+        batch, length, channels = rows.shape
         self.threads = torch.get_num_threads()
         # Groups of channels give every thread a few tasks; more groups would fold the gradients of B and C more often.
         self.groups = min(channels // (LANES * BLOCK) or 1, -(-2 * self.threads // batch))
@@ -215,11 +213,73 @@ class _Block:
             self.add(tensor)
             self.numbers += [0, 0] if tensor is None else [4 * tensor.stride(0), 4 * tensor.stride(1)]
 
-    def add_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:
+    def add_scan_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:
         """What both kernels read, in the order in which both read it."""
         self.add_rows(u, delta, z, B, C)
-        nothing = torch.zeros(u.shape[2])
-        self.add(A, nothing if D is None else D, nothing if bias is None else bias, mask, borders)
+        self.add(A, _or_zeros(D, u.shape[2]), _or_zeros(bias, u.shape[2]), mask, borders)
 
     def run(self, kernel: Any) -> None:
         pool.run(kernel, torch.tensor(self.numbers), self.threads)
+
+
+def _or_zeros(vector: Tensor | None, size: int) -> Tensor:
+    return torch.zeros(size) if vector is None else vector
+
+
+def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    """silu of the causal depthwise convolution, fused; see `torch_engine.conv_silu`."""
+    dtype, channels = x.dtype, x.shape[2]
+    spare = -channels % LANES
+    if spare:
+        x, bias, weight = _pad(x, spare), _pad(bias, spare), torch.nn.functional.pad(weight, (0, 0, 0, spare))
+    out = torch.ops.reason.conv_forward(_rows(x), _f32(weight).t().contiguous(), _f32(bias), _f32(mask))
+    return (out[..., :channels] if spare else out).to(dtype)
+
+
+@torch.library.custom_op("reason::conv_forward", mutates_args=(), device_types="cpu")
+def conv_forward(x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None) -> Tensor:
+    """x (batch, length, channels), weight (width, channels), bias (channels,), mask (batch, length)."""
+    out = torch.empty(x.shape)
+    block = _Block(x, weight.shape[0], (0, 0))
+    block.add_rows(x)
+    block.add(weight, _or_zeros(bias, x.shape[2]), mask, out)
+    block.run(_kernel("conv_forward"))
+    return out
+
+
+@conv_forward.register_fake
+def _(x, weight, bias, mask):
+    return x.new_empty(x.shape)
+
+
+@torch.library.custom_op("reason::conv_backward", mutates_args=(), device_types="cpu")
+def conv_backward(dout: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None) -> list[Tensor]:
+    """Gradients of x, weight and bias (even where there is none)."""
+    width, channels = weight.shape
+    grad_x = torch.empty(x.shape)
+    grad_weight, grad_bias = torch.zeros(x.shape[0], width, channels), torch.zeros(x.shape[0], channels)
+    block = _Block(x, width, (BLOCK * (1 + width // CHUNK + 1), 0))
+    block.add_rows(x)
+    block.add(weight, _or_zeros(bias, channels), mask)
+    block.add_rows(dout)
+    block.add(grad_x, grad_weight, grad_bias)
+    block.run(_kernel("conv_backward"))
+    return [grad_x, grad_weight.sum(0), grad_bias.sum(0)]
+
+
+@conv_backward.register_fake
+def _(dout, x, weight, bias, mask):
+    return [x.new_empty(x.shape), torch.empty_like(weight), x.new_empty(x.shape[2])]
+
+
+def _save_conv(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _conv_gradient(ctx: Any, dout: Tensor) -> tuple:
+    x, weight, bias, mask = ctx.saved_tensors
+    grad_x, grad_weight, grad_bias = torch.ops.reason.conv_backward(_rows(dout), x, weight, bias, mask)
+    return grad_x, grad_weight, None if bias is None else grad_bias, None
+
+
+conv_forward.register_autograd(_conv_gradient, setup_context=_save_conv)

@@ -273,3 +273,92 @@ def backward(args):
                 for n in range(states):
                     store_scalar(grad_b_at + to + 4 * n, total(load(db_buf + (n * chunk + t) * BYTES)))
                     store_scalar(grad_c_at + to + 4 * n, total(load(dc_buf + (n * chunk + t) * BYTES)))
+
+
+@njit(forceinline=True)
+def _tap(x_task, x_row, at, mask, s):
+    """The convolution's input at step s: zero before the first step and at padding."""
+    if s < 0:
+        return lit(0.0)
+    return load(x_task + s * x_row + at) * _keep(mask, s)
+
+
+@njit(forceinline=True)
+def _convolve(x_task, x_row, at, mask, weight_at, tap_size, bias_at, width, t):
+    acc = load(bias_at + at)
+    for k in range(width):
+        acc = acc + load(weight_at + k * tap_size + at) * _tap(x_task, x_row, at, mask, t - width + 1 + k)
+    return acc
+
+
+def conv_forward(args):
+    """One thread's share of silu(causal depthwise convolution)."""
+    n_tasks, length, channels, width, groups = _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 7)
+    x_at, x_batch, x_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
+    weight_at, bias_at, mask_at, out_at = _arg(args, 14), _arg(args, 15), _arg(args, 16), _arg(args, 17)
+    vectors = channels // LANES
+    row_size = 4 * channels
+    while True:
+        task = take(args)
+        if task >= n_tasks:
+            return
+        row, group = task // groups, task % groups
+        x_task, out_task = x_at + row * x_batch, out_at + row * length * row_size
+        mask = mask_at + row * length * 4 if mask_at != 0 else 0
+        for t in range(length):
+            for v in range(group * vectors // groups, (group + 1) * vectors // groups):
+                at = v * BYTES
+                s = _convolve(x_task, x_row, at, mask, weight_at, row_size, bias_at, width, t)
+                store(out_task + t * row_size + at, s * sigmoid(s))
+
+
+def conv_backward(args):
+    """One thread's share of the gradients of `conv_forward`; the convolution itself is computed again."""
+    n_tasks, length, channels, width, chunk, groups = (
+        _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 6), _arg(args, 7)
+    )  # fmt: skip
+    x_at, x_batch, x_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
+    weight_at, bias_at, mask_at = _arg(args, 14), _arg(args, 15), _arg(args, 16)
+    dout_at, dout_batch, dout_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
+    grad_x_at, grad_weight_at, grad_bias_at = _arg(args, 20), _arg(args, 21), _arg(args, 22)
+    ds_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
+    vectors = channels // LANES
+    row_size = 4 * channels
+    while True:
+        task = take(args)
+        if task >= n_tasks:
+            return
+        row, group = task // groups, task % groups
+        x_task, dout_task = x_at + row * x_batch, dout_at + row * dout_batch
+        mask = mask_at + row * length * 4 if mask_at != 0 else 0
+        grad_x, grad_bias = grad_x_at + row * length * row_size, grad_bias_at + row * row_size
+        grad_weight = grad_weight_at + row * width * row_size
+        first, last = group * vectors // groups, (group + 1) * vectors // groups
+        for start in range(0, length, chunk):
+            end = min(start + chunk, length)
+            for v in range(first, last, BLOCK):
+                side = min(BLOCK, last - v)
+                # gradients before the silu, for this chunk and the few steps after it that its inputs reach
+                for t in range(start, min(end + width - 1, length)):
+                    for i in range(side):
+                        at = (v + i) * BYTES
+                        s = _convolve(x_task, x_row, at, mask, weight_at, row_size, bias_at, width, t)
+                        sig = sigmoid(s)
+                        ds = load(dout_task + t * dout_row + at) * sig * (lit(1.0) + s * (lit(1.0) - sig))
+                        store(ds_buf + ((t - start) * BLOCK + i) * BYTES, ds)
+                        if t < end:
+                            store(grad_bias + at, load(grad_bias + at) + ds)
+                            for k in range(width):
+                                to = grad_weight + k * row_size + at
+                                store(to, load(to) + ds * _tap(x_task, x_row, at, mask, t - width + 1 + k))
+                for t in range(start, end):
+                    keep = _keep(mask, t)
+                    for i in range(side):
+                        at = (v + i) * BYTES
+                        dx = lit(0.0)
+                        for k in range(width):
+                            later = t + width - 1 - k
+                            if later < length:
+                                ds = load(ds_buf + ((later - start) * BLOCK + i) * BYTES)
+                                dx = dx + load(weight_at + k * row_size + at) * ds
+                        store(grad_x + t * row_size + at, dx * keep)
