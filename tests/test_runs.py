@@ -50,6 +50,7 @@ def test_a_written_file_leaves_nothing_beside_it(tmp_path):
 def test_create_takes_an_empty_folder_and_no_other(tmp_path):
     assert Run.create(tmp_path / "new").path.is_dir()
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "train.log").write_text("a run that failed before it began")
     Run.create(tmp_path / "empty")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("mine")

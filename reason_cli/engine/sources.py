@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from reason_cli.api import BadRow, DatasetFormatter, Example, Text
+from reason_cli.engine.hub import ready
 from reason_cli.engine.report import Reporter
 from reason_cli.errors import ReasonError, did_you_mean
 
@@ -32,7 +33,7 @@ class Spec:
     @classmethod
     def parse(cls, text: str) -> Spec:
         """Raises `ReasonError` for an empty name or a count that is none."""
-        match = re.fullmatch(r"(?P<name>[^@]+?)(?::(?P<split>[\w-]+))?(?:@(?P<take>\d+))?", text)
+        match = re.fullmatch(r"(?P<name>[^@]+?)(?::(?P<split>[\w-]+))?(?:@(?P<take>0*[1-9]\d*))?", text)
         if not match:
             raise ReasonError(f"cannot read dataset '{text}'", "write it as NAME[:SPLIT][@N]", usage=True)
         return cls(match["name"], match["split"] or "", int(match["take"] or 0))
@@ -174,7 +175,7 @@ def _json_row(line: bytes) -> Mapping[str, Any] | BadRow:
         row = json.loads(line)
     except UnicodeDecodeError:
         return BadRow("not UTF-8")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return BadRow(f"not JSON: {error}")
     return row if isinstance(row, dict) else BadRow(f"a JSON object is needed, this is {type(row).__name__}")
 
@@ -185,6 +186,7 @@ def _hub_rows(source: Source) -> Iterator[Row]:
     hub = source.formatter.hub
     if hub is None:
         raise ReasonError(f"dataset '{source.formatter.name}' has no rows anywhere", "tell the plugin's author")
+    ready()
     try:
         rows = load_dataset(hub.id, hub.config or None, split=hub.splits[source.split])
     except Exception as error:  # the hub's clients raise a dozen kinds for "not there" and "not reachable"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reason_cli.engine.chat import CHATML
+from reason_cli.engine.hub import ready
 from reason_cli.errors import ReasonError
 
 if TYPE_CHECKING:
@@ -103,6 +105,8 @@ def _byte_level(size: int, texts: Iterable[str]) -> PreTrainedTokenizerBase:
 def _pretrained(spec: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
+    if not Path(spec).is_dir():
+        ready()
     try:
         return AutoTokenizer.from_pretrained(spec)
     except (OSError, ValueError) as error:
