@@ -9,13 +9,8 @@ from typing import Any
 
 from reason_cli import DatasetFormatter, Example, ReasonError, option
 from reason_datasets.fields import text_of, whole_number_of
-from reason_datasets.splits import check_split, key_of, owner_of
-from reason_datasets.word_problems.chains import OPERATIONS, draw_chain
-from reason_datasets.word_problems.stories import tell
-
-# So many drafts in a row without a new question mean that the options leave no more of them.
-PATIENCE = 20_000
-
+from reason_datasets.splits import check_split
+from reason_datasets.word_problems.chains import OPERATIONS
 
 @dataclass(frozen=True)
 class WordProblemsOptions:
@@ -49,9 +44,12 @@ class WordProblems(DatasetFormatter):
 
         Ends early only when the options leave no question that has not been told already.
         """
+        # The worlds and their words are loaded only when stories are told: listing datasets stays quick.
+        from reason_datasets.word_problems.rows import rows
+
         check_split(self.name, split, self.splits)
         _check(options)
-        return _rows(split, Random(f"word-problems/{split}/{seed}"), options)
+        return rows(split, self.splits, Random(f"word-problems/{split}/{seed}"), options)
 
 
 def _check(options: WordProblemsOptions) -> None:
@@ -66,37 +64,3 @@ def _check(options: WordProblemsOptions) -> None:
             f"word-problems: operations {options.operations!r} is not a choice from {OPERATIONS!r}",
             hint="name one or more of + - * / without spaces, such as '+-'",
         )
-
-
-def _rows(split: str, rng: Random, options: WordProblemsOptions) -> Iterator[Mapping[str, Any]]:
-    fewest, most = options.min_steps, options.max_steps
-    if split == "harder":
-        fewest, most = most + 1, most + 2
-    seen: set[int] = set()
-    misses = 0
-    while misses < PATIENCE:
-        steps = fewest + int(rng.random() * (most - fewest + 1))
-        # The count of steps is drawn once and kept until a question of it is new: so the counts stay even.
-        row, misses = None, 0
-        while row is None and misses < PATIENCE:
-            row = _draft(split, rng, steps, options, seen)
-            misses += 1
-        if row is not None:
-            yield row
-
-
-def _draft(
-    split: str, rng: Random, steps: int, options: WordProblemsOptions, seen: set[int]
-) -> Mapping[str, Any] | None:
-    chain = draw_chain(rng.random, steps, options.magnitude, options.operations)
-    question = tell(rng.random, chain)
-    key = key_of(question)
-    if owner_of(key, WordProblems.splits) != split or key in seen:
-        return None
-    seen.add(key)
-    return {
-        "question": question,
-        "reasoning": "\n".join(chain.lines()),
-        "answer": str(chain.results[-1]),
-        "steps": steps,
-    }
