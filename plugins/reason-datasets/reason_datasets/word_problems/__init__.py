@@ -12,6 +12,7 @@ from reason_datasets.fields import text_of, whole_number_of
 from reason_datasets.splits import check_split
 from reason_datasets.word_problems.chains import OPERATIONS
 
+
 @dataclass(frozen=True)
 class WordProblemsOptions:
     """What the stories are like."""
