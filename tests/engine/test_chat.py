@@ -11,6 +11,7 @@ from reason_cli.engine.chat import assistant_turn, completion_text, encode, prom
 from reason_cli.engine.data import IGNORED, TokenDataset
 from reason_cli.errors import ReasonError
 
+
 def labels(row):
     """The labels that the Trainer gets for an encoded row."""
     return TokenDataset([row])[0]["labels"].tolist()

@@ -55,9 +55,7 @@ def test_how_many_are_held_out(count, share, held):
 
 
 def lengths(tokenizer, items, limit, refuse=False, said=None):
-    rows = tokenise(
-        tokenizer, items, system_prompt="", max_seq_len=limit, refuse_long=refuse, report=said or Said()
-    )
+    rows = tokenise(tokenizer, items, system_prompt="", max_seq_len=limit, refuse_long=refuse, report=said or Said())
     return rows.lengths
 
 
