@@ -9,7 +9,6 @@ from typing import Any
 
 from reason_cli import DatasetFormatter, Example, ReasonError, option
 from reason_datasets.fields import text_of, whole_number_of
-from reason_datasets.splits import check_split
 from reason_datasets.word_problems.chains import OPERATIONS
 
 
@@ -45,11 +44,10 @@ class WordProblems(DatasetFormatter):
 
         Ends early only when the options leave no question that has not been told already.
         """
+        _check(options)
         # The worlds and their words are loaded only when stories are told: listing datasets stays quick.
         from reason_datasets.word_problems.rows import rows
 
-        check_split(self.name, split, self.splits)
-        _check(options)
         return rows(split, self.splits, Random(f"word-problems/{split}/{seed}"), options)
 
 

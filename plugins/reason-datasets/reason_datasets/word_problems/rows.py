@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from reason_datasets.splits import key_of, owner_of
+from reason_datasets.splits import check_split, key_of, owner_of
 from reason_datasets.word_problems.chains import draw_chain
 from reason_datasets.word_problems.stories import tell
 
@@ -19,6 +19,11 @@ PATIENCE = 20_000
 
 def rows(split: str, splits: Sequence[str], rng: Random, options: WordProblemsOptions) -> Iterator[Mapping[str, Any]]:
     """Rows of `split`, one of `splits`, until the options leave no new question."""
+    check_split("word-problems", split, splits)
+    return _rows(split, splits, rng, options)
+
+
+def _rows(split: str, splits: Sequence[str], rng: Random, options: WordProblemsOptions) -> Iterator[Mapping[str, Any]]:
     fewest, most = options.min_steps, options.max_steps
     if split == "harder":
         fewest, most = most + 1, most + 2

@@ -1,4 +1,4 @@
-"""`gsm-symbolic`: GSM8K-like problems from reasoning-gym's templates, with worked solutions, without end."""
+"""Problems of reasoning-gym's `gsm_symbolic`, each once, without those whose solution is not sound."""
 
 from __future__ import annotations
 
@@ -11,19 +11,13 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
-from reason_cli import BadRow, DatasetFormatter, Example, NoOptions, ReasonError
-from reason_datasets.fields import text_of
+from reason_cli import ReasonError
+from reason_datasets.gsm_symbolic import MARK
 from reason_datasets.splits import check_split, key_of, owner_of
-
-MARK = "####"
-# The tokenizer's chat template says how to answer; the question need not.
-SUFFIX = " Give the result as your final answer. Do not include units."
 
 ROUND = 1_000  # problems asked for at a time
 PATIENCE = 20_000  # so many problems in a row without a new one mean that the templates are used up
 
-_WHOLE_FLOAT = re.compile(r"(?<=\d)\.0+(?![\d.]*\d)")
-_SPACES = re.compile(r" {2,}")
 _NOISE = re.compile(r"\.\d{5}")
 _CURRENCY = re.compile(r"[$£€¥]")
 _EQUATION = re.compile(
@@ -37,36 +31,6 @@ _OPERATIONS: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {
 }
 
 
-class GSMSymbolic(DatasetFormatter):
-    """Templates of names, things and numbers; the solution's last line is `#### N`.
-
-    Problems with a false line in their solution (some templates round on the way) are left out, and so are
-    those with the noise of binary fractions in them.
-    """
-
-    name = "gsm-symbolic"
-    help = "GSM8K-like problems made from reasoning-gym's templates, generated without limit"
-
-    def format(self, row: Mapping[str, Any], options: NoOptions) -> Example:
-        """What a row says."""
-        question, solution = text_of(row, "question"), text_of(row, "solution")
-        reasoning, mark, _ = solution.rpartition(MARK)
-        if not mark:
-            raise BadRow(f"no {MARK!r} at the end of column 'solution'")
-        reasoning = _tidy(reasoning)
-        return Example(
-            question=_tidy(question.removesuffix(SUFFIX)),
-            reasoning=reasoning,
-            answer=text_of(row, "answer").replace(",", ""),
-            tags={"steps": len(reasoning.splitlines())},
-        )
-
-    def generate(self, split: str, seed: int, options: NoOptions) -> Iterator[Mapping[str, Any]]:
-        """Rows without end, the same for the same split and seed; no question comes twice."""
-        check_split(self.name, split, self.splits)
-        return _rows(_reasoning_gym(), split, self.splits, Random(f"gsm-symbolic/{split}/{seed}"))
-
-
 def _reasoning_gym() -> ModuleType:
     try:
         return import_module("reasoning_gym")  # takes seconds, and not everyone needs it
@@ -75,6 +39,12 @@ def _reasoning_gym() -> ModuleType:
             f"gsm-symbolic needs reasoning-gym, which cannot be imported: {error}",
             hint="pip install reasoning-gym",
         ) from error
+
+
+def rows(split: str, splits: tuple[str, ...], rng: Random) -> Iterator[Mapping[str, Any]]:
+    """Rows of `split`, one of `splits`, until the templates leave no new problem. Raises `ReasonError`."""
+    check_split("gsm-symbolic", split, splits)
+    return _rows(_reasoning_gym(), split, splits, rng)
 
 
 def _rows(gym: ModuleType, split: str, splits: tuple[str, ...], rng: Random) -> Iterator[Mapping[str, Any]]:
@@ -93,11 +63,6 @@ def _rows(gym: ModuleType, split: str, splits: tuple[str, ...], rng: Random) -> 
                 "solution": problem["metadata"]["answer_cot"],
                 "answer": problem["answer"],
             }
-
-
-def _tidy(text: str) -> str:
-    """`12.0 eggs` as `12 eggs`, and single spaces."""
-    return _SPACES.sub(" ", _WHOLE_FLOAT.sub("", text)).strip()
 
 
 def _sound(problem: Mapping[str, Any]) -> bool:
