@@ -22,6 +22,7 @@ from typing import Any
 from reason_cli.errors import ReasonError
 
 MANIFEST = "manifest.json"
+RUN_SOURCE = "run "  # how the source of a setting begins that was taken over from a run
 LOG = "train.log"
 
 

@@ -94,9 +94,7 @@ class TinyLlama(Architecture):
 
         return LlamaForCausalLM.from_pretrained(path)
 
-    def estimate(
-        self, options: TinyLlamaOptions, *, vocab_size: int, micro_batch_size: int, length: int
-    ) -> Estimate:
+    def estimate(self, options: TinyLlamaOptions, *, vocab_size: int, micro_batch_size: int, length: int) -> Estimate:
         d = options.d_model
         block = 4 * d * d + 3 * d * 2 * d + 2 * d  # attention, gated MLP, two norms
         kept = options.n_layer * 16 * d + 2 * vocab_size

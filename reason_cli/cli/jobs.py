@@ -12,7 +12,7 @@ from reason_cli.cli.display import TerminalReporter, show_evaluation
 from reason_cli.config import DataOptions, EvalOptions, HardwareOptions, Layer, Settings, TrainOptions
 from reason_cli.errors import ReasonError
 from reason_cli.plugins import ArchitectureChoice, Switchboard
-from reason_cli.runs import Checkpoint, Run
+from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
 if TYPE_CHECKING:
     from reason_cli.engine.evaluate import Evaluation, Subject, Task
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def run_layer(board: Switchboard, run: Run) -> Layer:
     """A run's own settings, to go on with or to evaluate under."""
     profile = profiles.find(str(run.settings_file))
-    return Layer.nested(f"run {run.path.name}", profile.settings, options.core_schema(board))
+    return Layer.nested(f"{RUN_SOURCE}{run.path.name}", profile.settings, options.core_schema(board))
 
 
 def train_job(board: Switchboard, settings: Settings, choice: ArchitectureChoice) -> TrainJob:

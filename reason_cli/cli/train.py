@@ -10,7 +10,7 @@ import click
 from reason_cli.cli import options
 from reason_cli.cli.main import board
 from reason_cli.config import Layer
-from reason_cli.runs import Checkpoint, Run
+from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
 SOLVED = 3  # examples shown after an evaluation at the end of training
 
@@ -66,7 +66,7 @@ def _resumed(switchboard, run: Run | None) -> list[Layer]:
     if run is None:
         return []
     precision = read_toml(run.settings_file)["run"]["precision"]
-    return [jobs.run_layer(switchboard, run), Layer(f"run {run.path.name}", {"hardware.precision": precision})]
+    return [jobs.run_layer(switchboard, run), Layer(f"{RUN_SOURCE}{run.path.name}", {"hardware.precision": precision})]
 
 
 def _new_path(arch: str, dataset: str) -> Path:

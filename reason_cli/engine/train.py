@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +20,8 @@ from reason_cli.engine.hardware import Precision, bf16_gain, describe, pick_devi
 from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.sources import Loaded, Source, load
 from reason_cli.errors import ReasonError
-from reason_cli.runs import Run
+from reason_cli.profiles import read_toml
+from reason_cli.runs import RUN_SOURCE, Run
 
 if TYPE_CHECKING:
     import torch
@@ -77,20 +79,28 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     hush_libraries()
     report = Logged(report, run.log)
     set_seed(job.train.seed)
+    _check_steps(job.train, resume, report)
     ready = prepare(job, report, resume)
-    run.write_record(record(job, ready))
+    run.write_record(record(job, ready, read_toml(run.settings_file) if resume else None))
     trainer, stop = _trainer(job, run, ready, report)
-    step_before = int(resume.name.rpartition("-")[2]) if resume else 0
-    if step_before >= job.train.max_steps:
-        raise ReasonError(
-            f"step {step_before} of {job.train.max_steps} is done", "raise --max-steps to go on", usage=True
-        )
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     step = trainer.state.global_step
     if stop.signal is not None:
         return Trained(run, step, stop.signal.name)
     save_final(trainer.accelerator.unwrap_model(trainer.model), ready.tokenizer, run)
     return Trained(run, step, None)
+
+
+def _check_steps(options: TrainOptions, resume: Path | None, report: Reporter) -> None:
+    """Refuse a run that has nothing left to do; say when the learning rate will never reach its peak."""
+    done = int(resume.name.rpartition("-")[2]) if resume else 0
+    if done >= options.max_steps:
+        raise ReasonError(f"step {done} of {options.max_steps} is done", "raise --max-steps to go on", usage=True)
+    if options.warmup_steps >= options.max_steps:
+        report.warn(
+            f"warm-up takes {options.warmup_steps:,} steps and the run {options.max_steps:,}: "
+            "the learning rate never reaches its peak; lower --warmup-steps"
+        )
 
 
 # --- before the first step ---------------------------------------------------------------------------------
@@ -161,36 +171,49 @@ def _probe(job: TrainJob, model: PreTrainedModel, rows: TokenDataset, tokenizer:
     return bf16_gain(model, batch)
 
 
-def record(job: TrainJob, ready: Prepared) -> dict[str, Any]:
-    """What `run.toml` holds: every value, where each came from, and what this run ran on."""
+def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What `run.toml` holds: every value, where each came from, and what this run ran on.
+
+    `earlier` is the record of the run that is gone on with: its start stays, and so do the sources of the values
+    that were taken over from it.
+    """
     import torch
     import transformers
 
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     values, sources = job.settings.as_tables()
-    versions = {
-        "reason": job.version,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-    return {
-        "run": {
-            "architecture": job.architecture.name,
-            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "seed": job.train.seed,
-            "parameters": ready.model.num_parameters(),
-            "precision": ready.precision.name,
-            "precision_because": ready.precision.why,
-            "training_rows": len(ready.rows),
-            "training_tokens": ready.rows.tokens,
-            "held_out_rows": len(ready.held_out),
-            "versions": versions,
-            "hardware": describe(ready.device),
-            **ready.facts,
+    facts = {
+        "architecture": job.architecture.name,
+        "started": earlier["run"]["started"] if earlier else now,
+        "resumed": [*earlier["run"].get("resumed", []), now] if earlier else [],
+        "seed": job.train.seed,
+        "parameters": ready.model.num_parameters(),
+        "precision": ready.precision.name,
+        "precision_because": ready.precision.why,
+        "training_rows": len(ready.rows),
+        "training_tokens": ready.rows.tokens,
+        "held_out_rows": len(ready.held_out),
+        **ready.facts,
+        "hardware": describe(ready.device),
+        "versions": {
+            "reason": job.version,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
         },
-        **values,
-        "sources": sources,
     }
+    return {"run": facts, **values, "sources": _kept_sources(sources, earlier["sources"]) if earlier else sources}
+
+
+def _kept_sources(sources: Mapping[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """`sources`, but where one says no more than 'the run', what the run itself said."""
+    kept: dict[str, Any] = {}
+    for name, source in sources.items():
+        if isinstance(source, Mapping):
+            kept[name] = _kept_sources(source, earlier.get(name, {}))
+        else:
+            kept[name] = earlier.get(name, source) if source.startswith(RUN_SOURCE) else source
+    return kept
 
 
 # --- the loop ------------------------------------------------------------------------------------------------
