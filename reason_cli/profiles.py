@@ -7,13 +7,13 @@ directory's `run.toml` is a profile too: its record tables (`[run]`, `[sources]`
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reason_cli.errors import ReasonError, did_you_mean
+from reason_cli.toml import read_toml
 
 RECORD_TABLES = ("run", "sources")
 
@@ -31,21 +31,6 @@ class Profile:
     @property
     def source(self) -> str:
         return f"profile {self.name}"
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file's tables. Raises `ReasonError` that names file and line."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ReasonError(f"{path} is not TOML: {error}", "mend the file") from None
-    except OSError as error:
-        raise ReasonError(f"cannot read {path}: {error.strerror}") from None
 
 
 def folders() -> list[tuple[str, Path]]:

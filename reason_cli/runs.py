@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from reason_cli.errors import ReasonError
+from reason_cli.toml import read_toml
 
 MANIFEST = "manifest.json"
 RUN_SOURCE = "run "  # how the source of a setting begins that was taken over from a run
@@ -100,6 +101,10 @@ class Run:
         import tomli_w
 
         write_text(self.settings_file, tomli_w.dumps(record))
+
+    def read_record(self) -> dict[str, Any]:
+        """What `run.toml` holds."""
+        return read_toml(self.settings_file)
 
     def complete_checkpoints(self) -> list[Path]:
         """The checkpoints that were written to the end, oldest first."""

@@ -61,11 +61,10 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
 def _resumed(switchboard, run: Run | None) -> list[Layer]:
     """The settings of the run that is gone on with; its precision as found then, not found out anew."""
     from reason_cli.cli import jobs
-    from reason_cli.profiles import read_toml
 
     if run is None:
         return []
-    precision = read_toml(run.settings_file)["run"]["precision"]
+    precision = run.read_record()["run"]["precision"]
     return [jobs.run_layer(switchboard, run), Layer(f"{RUN_SOURCE}{run.path.name}", {"hardware.precision": precision})]
 
 

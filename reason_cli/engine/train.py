@@ -20,7 +20,6 @@ from reason_cli.engine.hardware import Precision, bf16_gain, describe, pick_devi
 from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.sources import Loaded, Source, load
 from reason_cli.errors import ReasonError
-from reason_cli.profiles import read_toml
 from reason_cli.runs import RUN_SOURCE, Run
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     set_seed(job.train.seed)
     _check_steps(job.train, resume, report)
     ready = prepare(job, report, resume)
-    run.write_record(record(job, ready, read_toml(run.settings_file) if resume else None))
+    run.write_record(record(job, ready, run.read_record() if resume else None))
     trainer, stop = _trainer(job, run, ready, report)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     step = trainer.state.global_step
