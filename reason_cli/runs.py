@@ -103,8 +103,12 @@ class Run:
         write_text(self.settings_file, tomli_w.dumps(record))
 
     def read_record(self) -> dict[str, Any]:
-        """What `run.toml` holds."""
-        return read_toml(self.settings_file)
+        """What `run.toml` holds. Raises `ReasonError` when that is not what a run writes."""
+        record = read_toml(self.settings_file)
+        facts = record.get("run")
+        if not (isinstance(facts, dict) and {"started", "precision"} <= facts.keys()):
+            raise ReasonError(f"{self.settings_file} is not the record of a run", "start a new run")
+        return record
 
     def complete_checkpoints(self) -> list[Path]:
         """The checkpoints that were written to the end, oldest first."""
@@ -159,6 +163,16 @@ class Checkpoint:
             )
         owner = next((p for p in list(path.resolve().parents)[:2] if (p / "run.toml").is_file()), None)
         return cls(path, Run(owner) if owner else None)
+
+    @property
+    def model_type(self) -> str:
+        """What the weights say they are. Raises `ReasonError` when they do not."""
+        try:
+            return str(json.loads((self.path / "config.json").read_text(encoding="utf-8"))["model_type"])
+        except (OSError, ValueError, TypeError, KeyError):
+            raise ReasonError(
+                f"{self.path}/config.json does not say what model it is", "pass a folder that transformers saved"
+            ) from None
 
 
 def is_weights(folder: Path) -> bool:

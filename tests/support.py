@@ -151,17 +151,20 @@ class Said:
 
 
 TINY = (
-    *("--arch", "tiny-llama", "--dataset", "additions@160", "--device", "cpu", "--precision", "fp32"),
+    *("--arch", "tiny-llama", "--device", "cpu", "--precision", "fp32"),
     *("--micro-batch-size", "8", "--learning-rate", "3e-3", "--warmup-steps", "2", "--logging-steps", "1"),
     *("--samples", "1", "--validation-split", "0.1", "--threads", "1"),
 )
 
 
-def train_tiny(output: Path, *more: object, steps: int = 12) -> Result:
-    """Train the tiny Llama on sums, in this process."""
+SUMS = ("--dataset", "additions@160")
+
+
+def train_tiny(output: Path, *more: object, data: tuple[object, ...] = SUMS, steps: int = 12) -> Result:
+    """Train the tiny Llama, on sums unless `data` says otherwise, in this process."""
     each = max(1, steps // 2)
     schedule = ("--max-steps", steps, "--save-steps", each, "--eval-steps", each)
-    return run("train", *TINY, *schedule, "--output", output, *more)
+    return run("train", *TINY, *data, *schedule, "--output", output, *more)
 
 
 def weights(folder: Path) -> dict[str, Any]:

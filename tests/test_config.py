@@ -296,7 +296,9 @@ def test_every_setting_of_the_core_has_help():
 
 
 def test_an_unknown_key_names_its_source():
-    with pytest.raises(ReasonError, match=r"unknown setting 'sample\.cuont' \(profile x\); did you mean 'sample\.count'"):
+    with pytest.raises(
+        ReasonError, match=r"unknown setting 'sample\.cuont' \(profile x\); did you mean 'sample\.count'"
+    ):
         resolve(SCHEMA, [Layer("profile x", {"sample.cuont": 1})])
 
 

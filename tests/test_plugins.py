@@ -169,7 +169,8 @@ def contested(site):
     """Two plugins that both offer all of the tiny plugin's names; the second one name more."""
     site.add("one", TINY_PLUGIN)
     more = TINY_PLUGIN.replace("[Additions()]", "[Additions(), More()]").replace(
-        "@hookimpl\ndef register_datasets", "class More(Additions):\n    name = 'more'\n\n@hookimpl\ndef register_datasets"
+        "@hookimpl\ndef register_datasets",
+        "class More(Additions):\n    name = 'more'\n\n@hookimpl\ndef register_datasets",
     )
     site.add("two", more)
     return site

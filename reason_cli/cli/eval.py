@@ -53,11 +53,10 @@ def _base(switchboard: Switchboard, found: Checkpoint) -> list[Layer]:
 
     if found.run:
         return [jobs.run_layer(switchboard, found.run)]
-    model_type = json.loads((found.path / "config.json").read_text(encoding="utf-8")).get("model_type", "")
-    architecture = switchboard.architecture_of_type(model_type)
+    architecture = switchboard.architecture_of_type(found.model_type)
     if architecture is None:
         raise ReasonError(
-            f"{found.path} is a '{model_type}' model, and no plugin has that architecture",
+            f"{found.path} is a '{found.model_type}' model, and no plugin has that architecture",
             "`reason plugins` lists those that are there",
         )
     return [Layer(f"checkpoint {found.path.name}", {"model.arch": architecture.name})]

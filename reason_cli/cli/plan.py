@@ -16,13 +16,6 @@ def show_plan(job: TrainJob) -> None:
     from reason_cli.engine.memory import training_memory
     from reason_cli.engine.tokenizers import vocab_size
 
-    used = {f"data.{source.formatter.name}" for source in job.sources}
-    rows = [
-        (key.path, plain(setting.value), setting.source)
-        for key, setting in job.settings.items()
-        if key.table in used or not key.table.startswith("data.")
-    ]
-    out.print(table("setting", "value", "source", rows=rows))
     vocabulary = vocab_size(job.tokenizer)
     estimate = job.architecture.estimate(
         job.options,
@@ -31,6 +24,13 @@ def show_plan(job: TrainJob) -> None:
         length=job.options.max_seq_len,
     )
     memory = training_memory(estimate)
+    used = {f"data.{source.formatter.name}" for source in job.sources}
+    rows = [
+        (key.path, plain(setting.value), setting.source)
+        for key, setting in job.settings.items()
+        if key.table in used or not key.table.startswith("data.")
+    ]
+    out.print(table("setting", "value", "source", rows=rows))
     out.print(f"\ntokenizer  {job.tokenizer}, {vocabulary:,} tokens")
     out.print(f"parameters {estimate.parameters:,}")
     out.print(

@@ -81,11 +81,19 @@ class Evaluation:
 
 
 def load_subject(architecture: Architecture, options: Any, hardware: HardwareOptions, path: Path) -> Subject:
-    """A checkpoint's model on its device, with its tokenizer. On a CPU `auto` is float32."""
+    """A checkpoint's model on its device, with its tokenizer. On a CPU `auto` is float32.
+
+    Raises `ReasonError` when the weights cannot be read.
+    """
+    from safetensors import SafetensorError
+
     hush_libraries()
     device = pick_device(hardware)
     tokenizer = tokenizers.load(str(path))
-    model = architecture.load(path, options).to(device).eval()
+    try:
+        model = architecture.load(path, options).to(device).eval()
+    except (OSError, SafetensorError) as error:
+        raise ReasonError(f"cannot load the weights in {path}: {error}", "pass another checkpoint") from None
     return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path))
 
 

@@ -1,0 +1,119 @@
+"""`reason eval`: what it reads, what it writes, what it refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from support import read_lines, run, write_rows
+
+SHORT = ("--max-new-tokens", "8", "--device", "cpu")
+
+
+@pytest.fixture
+def run_folder(trained, tiny, tmp_path):
+    """A finished run of one's own."""
+    return shutil.copytree(trained[0], tmp_path / "run")
+
+
+def results_in(folder):
+    (found,) = folder.glob("*/results.json")
+    return json.loads(found.read_text(encoding="utf-8"))
+
+
+def test_results_stand_in_the_run_and_the_table_is_printed(run_folder):
+    result = run("eval", "additions", "--checkpoint", run_folder, "--limit", 6, *SHORT).ok()
+    results = results_in(run_folder / "eval")
+    assert results["n"] == 6 and results["settings"]["max_new_tokens"] == 8
+    assert results["checkpoint"] == str(run_folder / "final")
+    assert len(read_lines(next((run_folder / "eval").glob("*/samples.jsonl")))) == 6
+    assert "accuracy" in result.out and "95% interval" in result.out and "digits" in result.out
+    assert "results: " in result.out and str(run_folder) in result.out
+
+
+def test_json_alone_goes_to_standard_output(run_folder):
+    results = run("eval", "additions@3", "word-problems@4", "--checkpoint", run_folder, "--json", *SHORT).json()
+    assert [r["n"] for r in results] == [3, 4]
+    assert [r["dataset"] for r in results] == ["additions:test", "word-problems:test"]
+
+
+def test_the_output_may_be_elsewhere(run_folder, tmp_path):
+    run("eval", "additions@2", "--checkpoint", run_folder, "--output", tmp_path / "out", *SHORT).ok()
+    assert results_in(tmp_path / "out")["n"] == 2 and not (run_folder / "eval").exists()
+
+
+def test_bare_weights_are_recognised_by_their_type(run_folder, tmp_path):
+    shutil.copytree(run_folder / "final", tmp_path / "weights")
+    run("eval", "additions@2", "--checkpoint", tmp_path / "weights", *SHORT).ok()
+    assert results_in(tmp_path / "eval")["n"] == 2
+
+
+def test_weights_of_no_known_type_are_refused(run_folder, tmp_path):
+    shutil.copytree(run_folder / "final", tmp_path / "weights")
+    config = json.loads((tmp_path / "weights" / "config.json").read_text()) | {"model_type": "unheard-of"}
+    (tmp_path / "weights" / "config.json").write_text(json.dumps(config))
+    result = run("eval", "additions@2", "--checkpoint", tmp_path / "weights")
+    assert result.code == 1 and "'unheard-of' model, and no plugin has that architecture" in result.error_line
+
+
+def test_a_checkpoint_within_the_run(run_folder):
+    path = run_folder / "checkpoints" / "checkpoint-15"
+    run("eval", "additions@2", "--checkpoint", path, *SHORT).ok()
+    assert results_in(run_folder / "eval")["checkpoint"] == str(path)
+
+
+def test_the_extractor_may_be_chosen(run_folder):
+    run("eval", "additions@2", "--checkpoint", run_folder, "--extractor", "last-word", *SHORT).ok()
+    assert results_in(run_folder / "eval")["settings"]["extractor"] == "last-word"
+    result = run("eval", "additions@2", "--checkpoint", run_folder, "--extractor", "last-wrod")
+    assert result.code == 2 and "unknown extractor 'last-wrod'; did you mean 'last-word'?" in result.error_line
+
+
+def test_the_same_seed_samples_the_same(run_folder, tmp_path):
+    texts = []
+    for n, seed in enumerate((1, 1, 2)):
+        sampled = ("--temperature", "1", "--eval-seed", seed, "--output", tmp_path / str(n))
+        run("eval", "word-problems:test@4", "--checkpoint", run_folder, *sampled, *SHORT).ok()
+        lines = read_lines(next((tmp_path / str(n)).glob("*/samples.jsonl")))
+        texts.append([line["output"] for line in lines])
+    assert texts[0] == texts[1] != texts[2]
+
+
+def test_training_and_evaluation_see_the_same_prompt(run_folder):
+    """The system prompt of the run is that of its evaluation."""
+    text = (run_folder / "run.toml").read_text(encoding="utf-8")
+    (run_folder / "run.toml").write_text(text.replace('system_prompt = ""', 'system_prompt = "Be brief."'), "utf-8")
+    run("eval", "additions@2", "--checkpoint", run_folder, *SHORT).ok()
+    assert results_in(run_folder / "eval")["settings"]["system_prompt"] == "Be brief."
+
+
+def test_a_local_file_is_graded(run_folder, tmp_path):
+    path = write_rows(tmp_path / "mine.jsonl", [{"question": "1 + 1?", "answer": "2"}] * 3)
+    run("eval", path, "--checkpoint", run_folder, *SHORT).ok()
+    assert results_in(run_folder / "eval")["n"] == 3
+
+
+def test_plain_text_cannot_be_graded(run_folder, tiny):
+    tiny.add("texts", TEXTS)
+    result = run("eval", "texts@3", "--checkpoint", run_folder)
+    assert result.code == 1 and "is plain text and asks nothing" in result.error_line
+
+
+TEXTS = """
+from reason_cli import DatasetFormatter, Text, hookimpl
+
+class Texts(DatasetFormatter):
+    name = "texts"
+    help = "plain documents"
+
+    def format(self, row, options):
+        return Text(row["text"])
+
+    def generate(self, split, seed, options):
+        return ({"text": f"document {n}"} for n in range(30))
+
+@hookimpl
+def register_datasets():
+    return [Texts()]
+"""
