@@ -151,18 +151,18 @@ class Copies(TorchDispatchMode):
 
 
 def test_transposed_views_and_slices_are_not_copied():
-    xz, narrow = torch.randn(2, 100, 64), torch.randn(2, 100, 12)
+    xz, narrow = torch.randn(2, 100, 64), torch.randn(2, 100, 16)
     u, z = (half.transpose(1, 2) for half in xz.chunk(2, -1))
-    B, C = (half.transpose(1, 2) for half in narrow.split([6, 6], -1))
+    B, C = (half.transpose(1, 2) for half in narrow.split([8, 8], -1))
     with Copies() as copies:
-        selective_scan(u, torch.randn(2, 100, 32).transpose(1, 2), -torch.rand(32, 6), B, C, z=z, engine="cpu")
+        selective_scan(u, torch.randn(2, 100, 32).transpose(1, 2), -torch.rand(32, 8), B, C, z=z, engine="cpu")
     assert max(copies.sizes, default=0) < narrow.numel() // 2
     with Copies() as copies:  # and the collector does see a copy where one is needed
-        selective_scan(u.contiguous(), u, -torch.rand(32, 6), B, C, engine="cpu")
+        selective_scan(u.contiguous(), u, -torch.rand(32, 8), B, C, engine="cpu")
     assert u.numel() in copies.sizes
 
 
-def operands(batch=2, length=40, channels=32, states=3, requires_grad=True):
+def operands(batch=2, length=40, channels=32, states=4, requires_grad=True):
     """The forward operator's own arguments: time-major, A by states first, a state before the first step."""
     rows = [torch.randn(batch, length, channels) for _ in range(3)]
     narrow = [torch.randn(batch, length, states) for _ in range(2)]
@@ -400,3 +400,11 @@ def test_convolution_without_a_bias(engine):
     x, weight = torch.randn(2, 20, 16), torch.randn(16, 4)
     got = resolve_engine(engine, "cpu").conv_silu(x, weight)
     assert error(got, torch_reference.conv_silu(x.double(), weight.double())) < TOLERANCE
+
+
+@pytest.mark.parametrize("wrong", ["delta", "A", "B", "D", "z", "delta_bias"])
+def test_wrong_shapes_are_refused_and_not_read(wrong):
+    tensors = arguments(2, 20, 16, 4)
+    tensors[wrong] = tensors[wrong][..., :-1]
+    with pytest.raises(ValueError, match="expected float32 of shape"):
+        selective_scan(**tensors, engine="cpu")

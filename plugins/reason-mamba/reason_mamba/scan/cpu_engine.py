@@ -15,9 +15,11 @@ from torch import Tensor
 
 from . import pool
 
-LANES = 16
-BLOCK = 4
+LANES = 16  # channels and states that the kernels take at a time: theirs must be multiples of these
+STATES = 4
+BLOCK = 4  # vectors that the kernels' elementwise passes touch side by side
 CHUNK = 32  # steps between two stored states; the buffers of one chunk stay in the first-level cache
+LOG2_E = 1.4426950408889634
 
 
 def why_not(device: torch.device) -> str:
@@ -50,26 +52,27 @@ def scan(
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The fused scan, time-major; see `torch_engine.scan` for the shapes."""
-    dtype, channels = u.dtype, u.shape[2]
-    spare = -channels % LANES
-    if spare:
-        u, delta, z = _pad(u, spare), _pad(delta, spare), _pad(z, spare)
-        D, delta_bias = _pad(D, spare), _pad(delta_bias, spare)
-        A = torch.nn.functional.pad(A, (0, 0, 0, spare))
-        initial_state = None if initial_state is None else torch.nn.functional.pad(initial_state, (0, 0, 0, spare))
-    state = None if initial_state is None else _f32(initial_state).transpose(1, 2)
+    dtype, (channels, states) = u.dtype, A.shape
+    more_channels, more_states = -channels % LANES, -states % STATES
+    u, delta, z, D, delta_bias = (_pad(tensor, more_channels) for tensor in (u, delta, z, D, delta_bias))
+    B, C = _pad(B, more_states), _pad(C, more_states)
+    A, initial_state = (_pad(tensor, more_states, more_channels) for tensor in (A, initial_state))
     out, last, _ = torch.ops.reason.scan_forward(
-        _rows(u), _rows(delta), _f32(A).t().contiguous(), _rows(B), _rows(C), _f32(D),
-        None if z is None else _rows(z), _f32(delta_bias), _f32(mask), state, delta_softplus,
+        _rows(u), _rows(delta), (A.float() * LOG2_E).t().contiguous(), _rows(B), _rows(C), _f32(D),
+        None if z is None else _rows(z), _f32(delta_bias), _f32(mask),
+        None if initial_state is None else initial_state.float().transpose(1, 2), delta_softplus,
     )  # fmt: skip
     last = last.transpose(1, 2)
-    if spare:
-        out, last = out[..., :channels], last[:, :channels]
+    if more_channels or more_states:
+        out, last = out[..., :channels], last[:, :channels, :states]
     return out.to(dtype), last
 
 
-def _pad(tensor: Tensor | None, spare: int) -> Tensor | None:
-    return None if tensor is None else torch.nn.functional.pad(tensor, (0, spare))
+def _pad(tensor: Tensor | None, last: int, before_last: int = 0) -> Tensor | None:
+    """Zeros at the end of the last dimension, and of the one before it: what the kernels need to work in full vectors."""
+    if tensor is None or not (last or before_last):
+        return tensor
+    return torch.nn.functional.pad(tensor, (0, last, 0, before_last) if before_last else (0, last))
 
 
 def _f32(tensor: Tensor | None) -> Tensor | None:
@@ -96,9 +99,16 @@ def scan_forward(
     state: Tensor | None,
     softplus: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(out, last state, states at chunk borders). A is (states, channels), a state (batch, states, channels)."""
+    """(out, last state, states at chunk borders). A is (states, channels), over log(2); a state (batch, states, channels)."""
     batch, length, channels = u.shape
-    out = torch.empty(batch, length, channels)
+    rows, narrow = (batch, length, channels), (batch, length, A.shape[0])
+    _expect(
+        [(u, rows), (delta, rows), (z, rows), (B, narrow), (C, narrow), (A, narrow[2:] + rows[2:]), (D, rows[2:]),
+         (bias, rows[2:]), (mask, rows[:2]), (state, (batch, A.shape[0], channels))]
+    )  # fmt: skip
+    if A.shape[0] % STATES:
+        raise ValueError(f"the number of states, {A.shape[0]}, must be a multiple of {STATES}")
+    out = torch.empty(rows)
     borders = torch.empty(batch, -(-length // CHUNK) + 1, A.shape[0], channels)
     borders[:, 0] = 0.0 if state is None else state
     block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
@@ -146,8 +156,8 @@ def scan_backward(
     grad_state = dlast.clone(memory_format=torch.contiguous_format)
     block.add(grad_u, grad_delta, grad_z, grad_b, grad_c, grad_a, grad_d, grad_bias, grad_state)
     block.run(_kernel("backward"))
-    sums = [grad.sum(0) for grad in (grad_a, grad_b, grad_c, grad_d)]
-    return [grad_u, grad_delta, *sums, grad_z, grad_bias.sum(0), grad_state]
+    sums = [grad.sum(0) for grad in (grad_b, grad_c, grad_d)]
+    return [grad_u, grad_delta, grad_a.sum(0) / LOG2_E, *sums, grad_z, grad_bias.sum(0), grad_state]
 
 
 @scan_backward.register_fake
@@ -183,7 +193,17 @@ scan_forward.register_autograd(_gradient, setup_context=_save)
 # Buffers of one thread, counted in chunks of one vector: (BLOCK of them for each of k quantities, more that depend on
 # the number of states); see the head of each kernel.
 BUFFERS_FORWARD = (3 * BLOCK, 0)
-BUFFERS_BACKWARD = (6 * BLOCK + 2, 2)
+BUFFERS_BACKWARD = (6 * BLOCK + 2 * STATES, 2)
+
+
+def _expect(shapes: list[tuple[Tensor | None, tuple[int, ...]]]) -> None:
+    """Raise ValueError where a shape is not what the kernels, which read raw memory, take it for."""
+    for tensor, shape in shapes:
+        if tensor is not None and (tuple(tensor.shape) != shape or tensor.dtype != torch.float32):
+            raise ValueError(f"expected float32 of shape {shape}, not {tensor.dtype} of {tuple(tensor.shape)}")
+    channels = shapes[0][1][-1]
+    if channels % LANES:
+        raise ValueError(f"the number of channels, {channels}, must be a multiple of {LANES}")
 
 
 class _Block:
@@ -230,8 +250,7 @@ def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tenso
     """silu of the causal depthwise convolution, fused; see `torch_engine.conv_silu`."""
     dtype, channels = x.dtype, x.shape[2]
     spare = -channels % LANES
-    if spare:
-        x, bias, weight = _pad(x, spare), _pad(bias, spare), torch.nn.functional.pad(weight, (0, 0, 0, spare))
+    x, bias, weight = _pad(x, spare), _pad(bias, spare), _pad(weight, 0, spare)
     out = torch.ops.reason.conv_forward(_rows(x), _f32(weight).t().contiguous(), _f32(bias), _f32(mask))
     return (out[..., :channels] if spare else out).to(dtype)
 
@@ -239,6 +258,8 @@ def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tenso
 @torch.library.custom_op("reason::conv_forward", mutates_args=(), device_types="cpu")
 def conv_forward(x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None) -> Tensor:
     """x (batch, length, channels), weight (width, channels), bias (channels,), mask (batch, length)."""
+    batch, length, channels = x.shape
+    _expect([(x, (batch, length, channels)), (weight, (weight.shape[0], channels)), (bias, (channels,)), (mask, (batch, length))])
     out = torch.empty(x.shape)
     block = _Block(x, weight.shape[0], (0, 0))
     block.add_rows(x)

@@ -5,16 +5,17 @@
     y_t  = C_t . h_t + D u_t
     out_t = y_t silu(z_t)                                 (z is optional)
 
-Dimensions: `length` steps, `channels` (d_inner, a multiple of 16), `states` (d_state). A task is one batch row and one
-group of channels. It walks the sequence in chunks; within a chunk and for sixteen channels (one vector) it takes one
-state number after another, so that a state lives in a register while its chunk passes by. Forward writes the states at
+Dimensions: `length` steps, `channels` (d_inner, a multiple of 16), `states` (d_state, a multiple of 4). A task is
+one batch row and one group of channels. It walks the sequence in chunks; within a chunk and for sixteen channels it
+takes four states at a time, so that these live in registers while the chunk passes by. Forward writes the states at
 chunk borders and nothing else that has both channels and states; backward walks the chunks from the last to the first,
 recomputes the states of one chunk, and runs the adjoint recurrence
 
     g_t = dy_t C_t + exp(dt_{t+1} A) g_{t+1}
 
 through it. Gradients of B and C are sums over channels: they gather as vectors, are folded once per chunk, and the
-sums over channel groups are left to the caller, as are those of A, D and the bias over batch rows.
+sums over channel groups are left to the caller, as are those of A, D and the bias over batch rows. A arrives as
+A / log(2), so that exp(dt A) is a plain power of two.
 
 The layouts of the argument blocks are in `cpu_engine.py`, which fills them in the same order.
 """
@@ -25,22 +26,28 @@ from numba import njit
 from .simd import (
     BYTES,
     LANES,
+    STATES,
+    WIDE,
     exp2,
-    lit,
     load,
+    load_coefficients,
     load_int,
-    load_scalar,
+    load_splat,
+    load_states,
+    load_wide,
+    narrow,
     sigmoid,
     softplus,
     splat,
     store,
     store_scalar,
+    store_states,
     take,
     total,
+    widen,
 )
 
 BLOCK = 4  # vectors that one step of the elementwise passes touches side by side: 256 bytes of a row
-LOG2_E = 1.4426950408889634
 LN_2 = 0.6931471805599453
 
 
@@ -58,7 +65,7 @@ def _step_size(delta, bias, softplus_on):
 @njit(forceinline=True)
 def _keep(mask, t):
     """1 where step t is real, 0 where it is padding."""
-    return splat(load_scalar(mask + 4 * t)) if mask != 0 else lit(1.0)
+    return load_splat(mask + 4 * t) if mask != 0 else splat(1.0)
 
 
 def forward(args):
@@ -112,19 +119,17 @@ def forward(args):
                         store(du_buf + i * buffer + t * BYTES, dt * u)
                         store(y_buf + i * buffer + t * BYTES, load(d_at + at) * u)
                 for i in range(width):
-                    for n in range(states):
+                    for n in range(0, states, STATES):
                         at = n * state_size + (v + i) * BYTES
-                        a2 = load(a_at + at) * lit(LOG2_E)
-                        h = load(border + at)
+                        a2 = load_states(a_at + at, state_size)
+                        h = load_states(border + at, state_size)
                         for t in range(steps):
-                            dt = load(dt_buf + i * buffer + t * BYTES)
-                            du = load(du_buf + i * buffer + t * BYTES)
-                            b = splat(load_scalar(b_task + (start + t) * b_row + 4 * n))
-                            c = splat(load_scalar(c_task + (start + t) * c_row + 4 * n))
-                            h = exp2(dt * a2) * h + du * b
-                            y_t = y_buf + i * buffer + t * BYTES
-                            store(y_t, load(y_t) + h * c)
-                        store(border + border_size + at, h)
+                            here = i * buffer + t * BYTES
+                            b = load_coefficients(b_task + (start + t) * b_row + 4 * n)
+                            c = load_coefficients(c_task + (start + t) * c_row + 4 * n)
+                            h = exp2(widen(load(dt_buf + here)) * a2) * h + widen(load(du_buf + here)) * b
+                            store(y_buf + here, load(y_buf + here) + narrow(h * c))
+                        store_states(border + border_size + at, state_size, h)
                 for t in range(steps):
                     for i in range(width):
                         at = (v + i) * BYTES
@@ -163,8 +168,8 @@ def backward(args):
     ddt_buf = dy_buf + BLOCK * buffer
     ddu_buf = ddt_buf + BLOCK * buffer
     decay_buf = ddu_buf + BLOCK * buffer
-    h_buf = decay_buf + buffer
-    db_buf = h_buf + buffer
+    h_buf = decay_buf + STATES * buffer
+    db_buf = h_buf + STATES * buffer
     dc_buf = db_buf + states * buffer
 
     vectors = channels // LANES
@@ -190,7 +195,7 @@ def backward(args):
             steps = min(chunk, length - start)
             border = borders_at + (row * (n_chunks + 1) + c_index) * border_size
             for k in range(2 * states * chunk):
-                store(db_buf + k * BYTES, lit(0.0))
+                store(db_buf + k * BYTES, splat(0.0))
             for v in range(first, last, BLOCK):
                 width = min(BLOCK, last - v)
                 for t in range(steps):
@@ -209,42 +214,42 @@ def backward(args):
                         store(du_buf + here, dt * u)
                         store(y_buf + here, load(d_at + at) * u)
                         store(dy_buf + here, dy)
-                        store(ddt_buf + here, lit(0.0))
-                        store(ddu_buf + here, lit(0.0))
+                        store(ddt_buf + here, splat(0.0))
+                        store(ddu_buf + here, splat(0.0))
                 for i in range(width):
-                    for n in range(states):
+                    for n in range(0, states, STATES):
                         at = n * state_size + (v + i) * BYTES
-                        a2 = load(a_at + at) * lit(LOG2_E)
-                        h = load(border + at)
+                        a2 = load_states(a_at + at, state_size)
+                        h = load_states(border + at, state_size)
                         for t in range(steps):
                             here = i * buffer + t * BYTES
-                            b = splat(load_scalar(b_task + (start + t) * b_row + 4 * n))
-                            c = splat(load_scalar(c_task + (start + t) * c_row + 4 * n))
-                            decay = exp2(load(dt_buf + here) * a2)
-                            store(decay_buf + t * BYTES, decay)
-                            store(h_buf + t * BYTES, h)
-                            h = decay * h + load(du_buf + here) * b
-                            store(y_buf + here, load(y_buf + here) + h * c)
-                        g = load(grad_state + at)
-                        da = load(grad_a + at)
+                            b = load_coefficients(b_task + (start + t) * b_row + 4 * n)
+                            c = load_coefficients(c_task + (start + t) * c_row + 4 * n)
+                            decay = exp2(widen(load(dt_buf + here)) * a2)
+                            store(decay_buf + t * WIDE, decay)
+                            store(h_buf + t * WIDE, h)
+                            h = decay * h + widen(load(du_buf + here)) * b
+                            store(y_buf + here, load(y_buf + here) + narrow(h * c))
+                        g = load_states(grad_state + at, state_size)
+                        da = load_states(grad_a + at, state_size)
                         for back in range(steps):
                             t = steps - 1 - back
                             here = i * buffer + t * BYTES
-                            fold = (n * chunk + t) * BYTES
-                            b = splat(load_scalar(b_task + (start + t) * b_row + 4 * n))
-                            c = splat(load_scalar(c_task + (start + t) * c_row + 4 * n))
-                            dy = load(dy_buf + here)
+                            fold = (n // STATES * chunk + t) * WIDE
+                            b = load_coefficients(b_task + (start + t) * b_row + 4 * n)
+                            c = load_coefficients(c_task + (start + t) * c_row + 4 * n)
+                            dy = widen(load(dy_buf + here))
                             g = g + dy * c
-                            store(dc_buf + fold, load(dc_buf + fold) + dy * h)
-                            store(db_buf + fold, load(db_buf + fold) + g * load(du_buf + here))
-                            store(ddu_buf + here, load(ddu_buf + here) + g * b)
-                            h = load(h_buf + t * BYTES)
-                            g = g * load(decay_buf + t * BYTES)
+                            store(dc_buf + fold, load_wide(dc_buf + fold) + dy * h)
+                            store(db_buf + fold, load_wide(db_buf + fold) + g * widen(load(du_buf + here)))
+                            store(ddu_buf + here, load(ddu_buf + here) + narrow(g * b))
+                            h = load_wide(h_buf + t * WIDE)
+                            g = g * load_wide(decay_buf + t * WIDE)
                             through = g * h
-                            store(ddt_buf + here, load(ddt_buf + here) + through * a2)
-                            da = da + through * load(dt_buf + here)
-                        store(grad_state + at, g)
-                        store(grad_a + at, da)
+                            store(ddt_buf + here, load(ddt_buf + here) + narrow(through * a2))
+                            da = da + through * widen(load(dt_buf + here))
+                        store_states(grad_state + at, state_size, g)
+                        store_states(grad_a + at, state_size, da)
                 for t in range(steps):
                     keep = _keep(mask, start + t)
                     for i in range(width):
@@ -257,10 +262,10 @@ def backward(args):
                         if z_at != 0:
                             z = load(z_task + (start + t) * z_row + at)
                             s = sigmoid(z)
-                            slope = s * (lit(1.0) + z * (lit(1.0) - s))
+                            slope = s * (splat(1.0) + z * (splat(1.0) - s))
                             dout = load(dout_task + (start + t) * dout_row + at)
                             store(grad_z_at + to, dout * load(y_buf + here) * slope)
-                        ddelta = (load(ddt_buf + here) * lit(LN_2) + ddu * u) * keep
+                        ddelta = (load(ddt_buf + here) * splat(LN_2) + ddu * u) * keep
                         if softplus_on:
                             raw = load(delta_task + (start + t) * delta_row + at) + load(bias_at + at)
                             ddelta = ddelta * sigmoid(raw)
@@ -271,15 +276,16 @@ def backward(args):
             for t in range(steps):
                 to = partial + (start + t) * states * 4
                 for n in range(states):
-                    store_scalar(grad_b_at + to + 4 * n, total(load(db_buf + (n * chunk + t) * BYTES)))
-                    store_scalar(grad_c_at + to + 4 * n, total(load(dc_buf + (n * chunk + t) * BYTES)))
+                    fold = (n // STATES * chunk + t) * WIDE + n % STATES * BYTES
+                    store_scalar(grad_b_at + to + 4 * n, total(load(db_buf + fold)))
+                    store_scalar(grad_c_at + to + 4 * n, total(load(dc_buf + fold)))
 
 
 @njit(forceinline=True)
 def _tap(x_task, x_row, at, mask, s):
     """The convolution's input at step s: zero before the first step and at padding."""
     if s < 0:
-        return lit(0.0)
+        return splat(0.0)
     return load(x_task + s * x_row + at) * _keep(mask, s)
 
 
@@ -344,7 +350,7 @@ def conv_backward(args):
                         at = (v + i) * BYTES
                         s = _convolve(x_task, x_row, at, mask, weight_at, row_size, bias_at, width, t)
                         sig = sigmoid(s)
-                        ds = load(dout_task + t * dout_row + at) * sig * (lit(1.0) + s * (lit(1.0) - sig))
+                        ds = load(dout_task + t * dout_row + at) * sig * (splat(1.0) + s * (splat(1.0) - sig))
                         store(ds_buf + ((t - start) * BLOCK + i) * BYTES, ds)
                         if t < end:
                             store(grad_bias + at, load(grad_bias + at) + ds)
@@ -355,7 +361,7 @@ def conv_backward(args):
                     keep = _keep(mask, t)
                     for i in range(side):
                         at = (v + i) * BYTES
-                        dx = lit(0.0)
+                        dx = splat(0.0)
                         for k in range(width):
                             later = t + width - 1 - k
                             if later < length:
