@@ -36,7 +36,7 @@ class MambaCache:
             x = x * mask.unsqueeze(-1).to(x.dtype)
         joined = torch.cat([before.to(x.dtype), x], dim=1)
         if mask is None:
-            self.conv[layer] = joined[:, joined.shape[1] - (width - 1) :]
+            self.conv[layer] = joined[:, x.shape[1] :].clone()  # a view would keep the whole prompt in memory
             return joined
         steps = torch.arange(1, x.shape[1] + 1, device=x.device)
         end = (steps * (mask > 0)).amax(dim=1)  # one past the last real step; 0 where a row is all padding

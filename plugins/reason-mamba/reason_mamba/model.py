@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import GenerationMixin, MambaConfig, PreTrainedModel
 from transformers import initialization as init
@@ -367,15 +367,15 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         )
         hidden = outputs.last_hidden_state
         loss = logits = None
-        if labels is not None and self.training:
-            trained = labels[:, 1:] != IGNORED  # (b, l - 1)
-            scores = self.score(hidden[:, :-1][trained])  # (trained positions, v)
-            loss = next_token_loss(scores, labels[:, 1:][trained], num_items_in_batch)
+        targets = None if labels is None else next_tokens(labels, attention_mask)  # (b, l - 1)
+        if targets is not None and self.training:
+            trained = targets != IGNORED
+            loss = next_token_loss(self.score(hidden[:, :-1][trained]), targets[trained], num_items_in_batch)
         else:
             logits = self.score(hidden[:, last_positions(logits_to_keep)])
-            if labels is not None:
-                scores = logits if logits.shape[1] == labels.shape[1] else self.score(hidden)
-                loss = next_token_loss(scores[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), num_items_in_batch)
+            if targets is not None:
+                scores = logits if logits.shape[:2] == labels.shape else self.score(hidden)
+                loss = next_token_loss(scores[:, :-1].flatten(0, 1), targets.flatten(), num_items_in_batch)
         output = MambaCausalLMOutput(loss, logits, outputs.cache_params, outputs.hidden_states)
         return output.to_tuple() if return_dict is False else output
 
@@ -426,6 +426,14 @@ def to_right_edge(tokens: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor |
 def last_positions(keep: int | Tensor) -> slice | Tensor:
     """The index that keeps the last `keep` positions (0: all), or the positions themselves when given as a tensor."""
     return slice(-keep, None) if isinstance(keep, int) else keep
+
+
+def next_tokens(labels: Tensor, attention_mask: Tensor | None) -> Tensor:
+    """What each position but the last should predict (b, l - 1). Padding predicts nothing, as in a row without it."""
+    targets = labels[:, 1:]
+    if attention_mask is None:
+        return targets
+    return targets.masked_fill(attention_mask[:, -labels.shape[1] : -1] == 0, IGNORED)
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, items: int | Tensor | None) -> Tensor:
