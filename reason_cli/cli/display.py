@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -75,11 +76,11 @@ def bar(share: float, width: int = 24) -> str:
 
 
 def curve(values: Sequence[float], width: int = 60) -> str:
-    """A row of blocks whose heights follow the values, thinned out to `width`."""
+    """A row of blocks whose heights follow the positive values on a logarithmic scale, thinned out to `width`."""
     if not values:
         return ""
     step = max(1, len(values) / width)
-    picked = [values[int(i * step)] for i in range(min(width, len(values)))]
+    picked = [math.log(max(values[int(i * step)], 1e-9)) for i in range(min(width, len(values)))]
     low, high = min(picked), max(picked)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(BLOCKS[round((v - low) * scale)] for v in picked)

@@ -82,7 +82,7 @@ def _conclude(run: Run) -> None:
     lines = [json.loads(line) for line in run.metrics.read_text(encoding="utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     if losses:
-        out.print(f"loss {losses[0]:.3f} {curve(losses)} {losses[-1]:.3f}")
+        out.print(f"loss {losses[0]:.3g} {curve(losses)} {losses[-1]:.3g}")
     out.print(f"run: [bold]{run.path}[/]")
 
 
