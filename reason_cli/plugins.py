@@ -35,10 +35,18 @@ class Plugin:
     """One plugin: where it came from, what it provides by kind, and how it fared."""
 
     name: str
-    distribution: str
-    version: str
+    dist: metadata.Distribution | None
     status: str = "ok"
     provides: dict[str, list[str]] = field(default_factory=dict)
+
+    # Asked for when they are shown: reading a distribution's metadata takes longer than loading a plugin.
+    @property
+    def distribution(self) -> str:
+        return self.dist.name if self.dist else ""
+
+    @property
+    def version(self) -> str:
+        return self.dist.version if self.dist else ""
 
     @property
     def failed(self) -> bool:
@@ -154,7 +162,7 @@ def build_switchboard(
     manager.add_hookspecs(hookspecs)
     board = Switchboard(manager, [])
     for point in sorted(entry_points, key=lambda p: p.name):
-        plugin = _plugin_of(point)
+        plugin = Plugin(point.name, point.dist)
         board.plugins.append(plugin)
         if point.name in disabled:
             plugin.status = "disabled"
@@ -169,12 +177,6 @@ def build_switchboard(
 
 class _Refused(Exception):
     """A plugin that does not keep the contract; the message is the whole reason."""
-
-
-def _plugin_of(point: metadata.EntryPoint) -> Plugin:
-    if point.dist is None:
-        return Plugin(point.name, "", "")
-    return Plugin(point.name, point.dist.name, point.dist.version)
 
 
 def _register(manager: pluggy.PluginManager, point: metadata.EntryPoint, plugin: Plugin) -> str:

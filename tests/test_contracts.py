@@ -1,0 +1,172 @@
+"""The contract test of its kind for everything that is registered: a new plugin object is in it by itself."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from reason_cli import testing
+from reason_cli.plugins import build_switchboard
+
+BOARD = build_switchboard()
+
+# What makes a model of an architecture small; fields that it does not have are left out.
+SMALL = {"d_model": 32, "n_layer": 2, "max_seq_len": 64}
+
+# Good rows of the datasets that make none of their own.
+ROWS = {
+    "gsm8k": [{"question": "Ada has 2 apples and buys 2. How many?", "answer": "She has 2+2=<<2+2=4>>4.\n#### 4"}],
+    "jsonl": [{"question": "2 + 2?", "answer": "4"}],
+}
+
+FINDS = {
+    "number": {
+        "<think>\n12 + 7 = 19\n</think>\n\n**Final Answer:** 19": "19",
+        "**Final Answer:** $1,200.": "1200.0",
+        "6 * 12 = 72\n#### $72": "72",
+        r"so \boxed{\frac{1}{2}} of it": "0.5",
+        "There are 5 left.": "5",
+    }
+}
+
+
+def names(kind):
+    return BOARD.names(kind)
+
+
+def architectures():
+    return sorted({BOARD.architecture(name).architecture.name for name in names("architecture")})
+
+
+@pytest.mark.parametrize("name", architectures())
+def test_every_architecture_keeps_the_contract(name):
+    architecture = BOARD.architecture(name).architecture
+    fields = {field.name for field in dataclasses.fields(architecture.Options)}
+    small = {key: value for key, value in SMALL.items() if key in fields}
+    testing.check_architecture(architecture, dataclasses.replace(architecture.Options(), **small))
+
+
+@pytest.mark.parametrize("name", names("dataset"))
+def test_every_dataset_keeps_the_contract(name):
+    testing.check_dataset(BOARD.dataset(name), ROWS.get(name, ()))
+    assert BOARD.extractor(BOARD.dataset(name).extractor), "the extractor that it names is there"
+
+
+@pytest.mark.parametrize("name", names("extractor"))
+def test_every_extractor_keeps_the_contract(name):
+    testing.check_extractor(BOARD.extractor(name), FINDS.get(name))
+
+
+def test_no_plugin_of_ours_fails_or_clashes():
+    assert [plugin.status for plugin in BOARD.plugins if plugin.distribution == "reason-cli"] == ["ok"] * 3
+    assert list(BOARD.conflicts()) == []
+
+
+# --- the contract tests can fail ---------------------------------------------------------------------------------
+
+
+def broken(base, **changes):
+    return type("Broken", (base,), changes)()
+
+
+def leaks(self, split, seed, options):
+    return iter([{"a": 1, "b": 2}, {"a": 3, "b": seed}])
+
+
+def crashes(self, row, options):
+    return testing.Additions.format(self, {"a": row["a"], "b": row["b"]}, options)
+
+
+def remembers(self, row, options):
+    self.count = getattr(self, "count", 0) + 1
+    return testing.Example(f"{testing.Additions.format(self, row, options).question} {self.count}", "", "1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"name": "Two Words"}, "lower case"),
+        ({"help": ""}, "help must be"),
+        ({"generate": leaks}, "share the question"),
+        ({"format": remembers}, "two ways"),
+        ({"generate": lambda self, split, seed, options: None}, "has no hub, no suffixes"),
+    ],
+)
+def test_a_broken_dataset_is_caught(changes, said):
+    with pytest.raises(AssertionError, match=said):
+        testing.check_dataset(broken(testing.Additions, **changes))
+
+
+def test_a_dataset_that_crashes_on_garbage_is_caught():
+    with pytest.raises(KeyError):
+        testing.check_dataset(broken(testing.Additions, format=crashes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"equal": lambda self, a, b: False}, "not equal to itself"),
+        ({"equal": lambda self, a, b: a <= b}, "depends on the order"),
+        ({"extract": lambda self, text: testing.Extraction("1", "always", (0, 1))}, "outside"),
+        ({"extract": lambda self, text: testing.Extraction("", "always", (0, 0))}, "an empty answer"),
+    ],
+)
+def test_a_broken_extractor_is_caught(changes, said):
+    with pytest.raises(AssertionError, match=said):
+        testing.check_extractor(broken(testing.LastWord, **changes))
+
+
+def test_an_extractor_that_raises_is_caught():
+    with pytest.raises(ValueError):
+        testing.check_extractor(broken(testing.LastWord, extract=lambda self, text: float(text)))
+
+
+def wrong_count(self, options, **facts):
+    return testing.Estimate(1, facts["micro_batch_size"])
+
+
+def forgets(self, path, options):
+    from transformers import AutoConfig, LlamaForCausalLM
+
+    return LlamaForCausalLM(AutoConfig.from_pretrained(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"estimate": wrong_count}, "estimates 1 parameters, has 28992"),
+        ({"load": forgets}, "saved and loaded"),
+        ({"model_type": "gpt2"}, "another model_type"),
+        ({"presets": {"Bad Name": testing.TinyLlamaOptions()}}, "preset 'Bad Name'"),
+        ({"presets": {"p": testing.TinyLlamaOptions(n_layer=0)}}, "n_layer is under its minimum"),
+    ],
+)
+def test_a_broken_architecture_is_caught(changes, said):
+    with pytest.raises(AssertionError, match=said):
+        testing.check_architecture(broken(testing.TinyLlama, **changes))
+
+
+def test_a_model_that_sees_the_future_or_its_padding_is_caught():
+    def build(self, options, tokenizer):
+        model = testing.TinyLlama.build(self, options, tokenizer)
+        model.model.forward = backwards(model.model.forward)
+        return model
+
+    def backwards(forward):
+        def call(*args, **kwargs):
+            output = forward(*args, **kwargs)
+            output.last_hidden_state = output.last_hidden_state + output.last_hidden_state.mean(1, keepdim=True)
+            return output
+
+        return call
+
+    with pytest.raises(AssertionError, match="a later token changes"):
+        testing.check_architecture(broken(testing.TinyLlama, build=build))
+
+
+def test_switchboard_of_refuses_what_the_switchboard_refuses():
+    import types
+
+    with pytest.raises(AssertionError, match="it has no hook"):
+        testing.switchboard_of(empty=types.ModuleType("empty"))
