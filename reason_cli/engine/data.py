@@ -87,8 +87,11 @@ def tokenise(
     Raises `ReasonError` when nothing is left, or at the first long item if `refuse_long`.
     """
     rows: list[Encoded] = []
+    report.start("tokenising", len(items))
     for start in range(0, len(items), CHUNK):
         rows += encode(tokenizer, list(items[start : start + CHUNK]), system_prompt)
+        report.update(len(rows), {})
+    report.finish()
     kept = [row for row in rows if len(row.input_ids) <= max_seq_len]
     dropped = len(rows) - len(kept)
     longest = max((len(row.input_ids) for row in rows), default=0)

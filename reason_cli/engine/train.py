@@ -77,6 +77,7 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
 
     hush_libraries()
     report = Logged(report, run.log)
+    report.say(f"run directory: {run.path}")
     set_seed(job.train.seed)
     _check_steps(job.train, resume, report)
     ready = prepare(job, report, resume)
