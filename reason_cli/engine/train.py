@@ -77,11 +77,11 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
 
     hush_libraries()
     report = Logged(report, run.log)
-    report.say(f"run directory: {run.path}")
     set_seed(job.train.seed)
     _check_steps(job.train, resume, report)
     ready = prepare(job, report, resume)
     run.write_record(record(job, ready, run.read_record() if resume else None))
+    report.say(f"run:   {run.path}")
     trainer, stop = _trainer(job, run, ready, report)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     step = trainer.state.global_step
