@@ -159,7 +159,8 @@ class _ModulePoint:
 
 def switchboard_of(**modules: ModuleType) -> Switchboard:
     """A switchboard of these plugins alone, by name, as if they were installed. Fails when one is refused."""
-    board = build_switchboard([_ModulePoint(name, module) for name, module in modules.items()], disabled=())
+    points: Any = [_ModulePoint(name, module) for name, module in modules.items()]
+    board = build_switchboard(points, disabled=())
     problems = [f"{p.name}: {p.status}" for p in board.failures] + list(board.conflicts())
     assert not problems, "; ".join(problems)
     return board
@@ -169,7 +170,8 @@ def switchboard_of(**modules: ModuleType) -> Switchboard:
 
 
 def _check_identity(plugin: Any, contract: type) -> None:
-    assert isinstance(plugin, contract), f"{plugin!r} is no {contract.__name__}"
+    kept = isinstance(plugin, contract)
+    assert kept, f"{plugin!r} is no {contract.__name__}"
     assert NAME.fullmatch(plugin.name), f"name {plugin.name!r} is not lower case words joined by '-'"
     assert plugin.help.strip() and "\n" not in plugin.help, f"{plugin.name}: help must be one line of text"
 
@@ -315,7 +317,7 @@ def _check_padding(name: str, model: PreTrainedModel, pad: int) -> None:
             _assert_close(batch[i][mask[i].bool()], _logits(model, row[None])[0], f"{name}: padding on the {side}")
 
 
-def _check_generation(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def _check_generation(name: str, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     rows = _rows(3, 9)
     ids, mask = _padded(rows, "left", tokenizer.pad_token_id)
     how = {"max_new_tokens": 8, "do_sample": False, "pad_token_id": tokenizer.pad_token_id}

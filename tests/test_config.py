@@ -65,6 +65,9 @@ def test_arch_itself_may_come_from_profile_or_environment(tiny, profile, monkeyp
     assert "preset tiny-llama-wide" not in without_flag("--profile", name)
 
 
+CHECKPOINTING = "train.gradient_checkpointing"
+
+
 @pytest.mark.parametrize(
     ("toml", "flags", "key", "shown"),
     [
@@ -73,8 +76,8 @@ def test_arch_itself_may_come_from_profile_or_environment(tiny, profile, monkeyp
         ("[train]\nsamples = 9", ["--samples", "0"], "train.samples", "0"),
         ("[train]\nmax_grad_norm = 2.0", ["--max-grad-norm", "0"], "train.max_grad_norm", "0.0"),
         ('[data]\nsystem_prompt = "be brief"', ["--system-prompt", ""], "data.system_prompt", ""),
-        ("[train]\ngradient_checkpointing = true", ["--no-gradient-checkpointing"], "train.gradient_checkpointing", "false"),
-        ("[train]\ngradient_checkpointing = false", ["--gradient-checkpointing"], "train.gradient_checkpointing", "true"),
+        ("[train]\ngradient_checkpointing = true", ["--no-gradient-checkpointing"], CHECKPOINTING, "false"),
+        ("[train]\ngradient_checkpointing = false", ["--gradient-checkpointing"], CHECKPOINTING, "true"),
         ('[eval]\nafter_training = ["word-problems"]', ["--set", "eval.after_training="], "eval.after_training", ""),
     ],
 )  # fmt: skip

@@ -60,7 +60,8 @@ def test_ci_fails_when_a_test_does(tmp_path):
             f"echo 'echo installed \"$@\"' >> $3/bin/pip\necho 'exit {code}' >> $3/bin/pytest\nchmod +x $3/bin/*\n"
         )
         python.chmod(0o755)
-        done = subprocess.run(["bash", script], env={"PYTHON": str(python), "PATH": "/usr/bin:/bin"}, capture_output=True, text=True)  # fmt: skip
+        environment = {"PYTHON": str(python), "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(["bash", script], env=environment, capture_output=True, text=True)
         assert done.returncode == code, done.stderr
         assert done.stdout == "installed install -c constraints.txt -e .[test]\n"
 

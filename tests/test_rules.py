@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,8 @@ def imports(path: Path, *, functions: bool = True) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = ".".join([*_package(path, node.level), *filter(None, [node.module])])
             yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module") and node.args:
-            if literal_start(node.args[0]):
-                yield literal_start(node.args[0])
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            yield from filter(None, map(literal_start, node.args[:1]))
 
 
 def _package(path: Path, level: int) -> list[str]:
@@ -186,7 +186,7 @@ def test_rule_3_there_is_no_circle():
 def declared(folder: Path) -> set[str]:
     """Import names of what a plugin's pyproject declares."""
     project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted = [*project.get("dependencies", []), *sum(project.get("optional-dependencies", {}).values(), [])]
+    wanted = [*project.get("dependencies", []), *chain(*project.get("optional-dependencies", {}).values())]
     return {re.split(r"[\s<>=!~;\[]", item, maxsplit=1)[0].replace("-", "_") for item in wanted}
 
 

@@ -191,7 +191,7 @@ def test_a_signal_saves_and_ends_and_the_run_goes_on_from_there(tiny, tmp_path, 
     process = start("train", *TINY, *SUMS, *endless, "--lr-scheduler", "constant", "--output", folder)
     wait_for_steps(process, folder, 5)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == 1 and "Traceback" not in err
     name = signal.Signals(number).name
     assert f"stopped by {name} at step" in err and f"reason train --resume {folder}" in err

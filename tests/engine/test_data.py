@@ -118,7 +118,7 @@ def test_the_loss_is_the_mean_over_trained_tokens_alone(tokenizer, model):
     import torch
 
     rows = tokenise(
-        tokenizer, examples(3) + [Text("hi")], system_prompt="", max_seq_len=256, refuse_long=True, report=Said()
+        tokenizer, [*examples(3), Text("hi")], system_prompt="", max_seq_len=256, refuse_long=True, report=Said()
     )
     batch = Collator(tokenizer.pad_token_id)([rows[i] for i in range(4)])
     with torch.no_grad():

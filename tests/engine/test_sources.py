@@ -131,7 +131,7 @@ def test_a_bad_row_is_named_by_file_and_line_and_skipped(tmp_path, line, reason)
     assert len(loaded.items) == 30
     assert len(loaded.bad) == 1 and loaded.bad[0].startswith(f"{path}:12: ") and reason in loaded.bad[0]
     assert f"skipped 1 of 31 rows, the first at {path}:12" in said.warnings[0]
-    with pytest.raises(ReasonError, match="bad row at .*:12: "):
+    with pytest.raises(ReasonError, match=r"bad row at .*:12: "):
         read(path, refuse=True)
 
 
@@ -210,7 +210,7 @@ def test_offline_and_not_cached_names_both_remedies(tmp_path):
 
 
 def test_an_unreachable_hub_gives_up_soon_with_one_line(tmp_path):
-    """Not the offline switch but a network where nothing answers: in a process of its own, for the switch is read once."""
+    """No offline switch but a network where nothing answers; a process of its own, for the switch is read once."""
     import time
 
     from support import spawn

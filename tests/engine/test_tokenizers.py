@@ -85,5 +85,5 @@ def test_bad_specs(spec):
 
 
 def test_one_that_is_nowhere_names_the_ways_out():
-    with pytest.raises(ReasonError, match="cannot load tokenizer 'nobody/none'.*bpe:8192 or bytes"):
+    with pytest.raises(ReasonError, match=r"cannot load tokenizer 'nobody/none'.*bpe:8192 or bytes"):
         tokenizers.build("nobody/none", ())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from itertools import pairwise
 
 import pytest
 from support import Said
@@ -28,7 +29,7 @@ def test_the_rate_rises_to_its_peak_and_never_rises_again(shape):
     rates = factors(shape)
     assert rates[:10] == pytest.approx([(n + 1) / 10 for n in range(10)])
     assert max(rates) == 1.0 and all(0 <= rate <= 1 for rate in rates)
-    assert all(later <= earlier for earlier, later in zip(rates[10:], rates[11:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(rates[10:]))
 
 
 def test_where_the_rate_ends():
@@ -79,7 +80,7 @@ def test_little_of_a_batch_is_padding():
 def test_batches_do_not_run_from_short_to_long():
     rows = order(LENGTHS, batch_size=8)
     first = [LENGTHS[rows[i]] for i in range(0, 400, 8)]
-    rises = sum(later > earlier for earlier, later in zip(first, first[1:], strict=False))
+    rises = sum(later > earlier for earlier, later in pairwise(first))
     assert 0.3 < rises / len(first) < 0.7
 
 
