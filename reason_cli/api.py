@@ -183,5 +183,3 @@ class AnswerExtractor(ABC):
     @abstractmethod
     def equal(self, predicted: str, expected: str) -> bool:
         """Whether two answers have the same value."""
-
-

@@ -149,9 +149,7 @@ class Key:
 def keys_of(table: str, options: type) -> list[Key]:
     """The keys that a dataclass of options gives to a table, in the order they are written."""
     hints = get_type_hints(options)
-    return [
-        Key(table, f.name, hints[f.name], f.default, f.metadata) for f in dataclasses.fields(options)
-    ]
+    return [Key(table, f.name, hints[f.name], f.default, f.metadata) for f in dataclasses.fields(options)]
 
 
 class Schema:
@@ -202,9 +200,7 @@ class Layer:
         for item in items:
             path, equals, value = item.partition("=")
             if not equals or "." not in path:
-                raise ReasonError(
-                    f"cannot read '{item}' ({source})", "write it as table.key=value", usage=True
-                )
+                raise ReasonError(f"cannot read '{item}' ({source})", "write it as table.key=value", usage=True)
             values[path.strip()] = value.strip()
         return cls(source, values)
 

@@ -1,12 +1,12 @@
 """The run directory: the only thing that commands hand to each other.
 
-    run.toml        every resolved value, where each came from, versions, seed, hardware, data fingerprints
-    metrics.jsonl   one line of figures per logged step
-    tensorboard/    the same, drawn
-    train.log       what was said while it ran
-    checkpoints/    checkpoint-500/ ... each complete once its manifest.json is there
-    final/          the trained model and its tokenizer, as `transformers` loads them
-    eval/           one folder per evaluation
+run.toml        every resolved value, where each came from, versions, seed, hardware, data fingerprints
+metrics.jsonl   one line of figures per logged step
+tensorboard/    the same, drawn
+train.log       what was said while it ran
+checkpoints/    checkpoint-500/ ... each complete once its manifest.json is there
+final/          the trained model and its tokenizer, as `transformers` loads them
+eval/           one folder per evaluation
 """
 
 from __future__ import annotations
@@ -152,10 +152,10 @@ class Checkpoint:
             raise ReasonError(f"no checkpoint '{path}'", "pass a run directory or a folder of weights", usage=True)
         if (path / "run.toml").is_file():
             run = Run(path)
-            folder = run.final if is_weights(run.final) else (run.complete_checkpoints() or [None])[-1]
-            if folder is None:
+            folders = [run.final] if is_weights(run.final) else run.complete_checkpoints()
+            if not folders:
                 raise ReasonError(f"{path} has no finished checkpoint yet", f"go on with --resume {path}")
-            return cls(folder, run)
+            return cls(folders[-1], run)
         if not is_weights(path):
             raise ReasonError(
                 f"{path} is no checkpoint: it has no config.json with weights",

@@ -54,7 +54,7 @@ def source(board: Switchboard, settings: Settings, text: str, default_split: str
 
     spec = Spec.parse(text)
     formatter = board.dataset(spec.name)
-    formatter_options = settings.make(formatter.Options, f"data.{formatter.name}")
+    formatter_options: Any = settings.make(formatter.Options, f"data.{formatter.name}")
     return make_source(spec, formatter, formatter_options, default_split, options.data_folder())
 
 
@@ -67,9 +67,7 @@ def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> lis
     return [Task(s, board.extractor(extractor or s.formatter.extractor)) for s in sources]
 
 
-def subject(
-    board: Switchboard, settings: Settings, choice: ArchitectureChoice, checkpoint: Checkpoint
-) -> Subject:
+def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, checkpoint: Checkpoint) -> Subject:
     """The model to grade, loaded."""
     from reason_cli.engine.evaluate import load_subject
 

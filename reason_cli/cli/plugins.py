@@ -19,7 +19,7 @@ def plugins_command(ctx: click.Context, as_json: bool) -> None:
     """
     switchboard = board(ctx)
     if as_json:
-        rows = [
+        listed = [
             {
                 "name": p.name,
                 "distribution": p.distribution,
@@ -29,7 +29,7 @@ def plugins_command(ctx: click.Context, as_json: bool) -> None:
             }
             for p in switchboard.plugins
         ]
-        click.echo(json.dumps({"plugins": rows, "conflicts": list(switchboard.conflicts())}, indent=2))
+        click.echo(json.dumps({"plugins": listed, "conflicts": list(switchboard.conflicts())}, indent=2))
         return
 
     from reason_cli.cli.display import out, table

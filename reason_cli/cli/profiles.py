@@ -14,9 +14,7 @@ def profiles_command(name: str | None) -> None:
     from reason_cli.cli.display import out, table
 
     if name is None:
-        rows = [
-            (known, label, profiles.find(known).description) for known, (label, _) in profiles.available().items()
-        ]
+        rows = [(known, label, profiles.find(known).description) for known, (label, _) in profiles.available().items()]
         out.print(table("profile", "from", "what it is for", rows=rows))
         return
     profile = profiles.find(name)

@@ -45,7 +45,8 @@ class Metrics(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any):
         self.last = (time.perf_counter(), self.tokens())
 
-    def on_log(self, args, state, control, logs: dict[str, Any], **kwargs: Any) -> None:
+    def on_log(self, args, state, control, **kwargs: Any) -> None:
+        logs: dict[str, Any] = kwargs["logs"]
         if "loss" in logs:
             now, tokens = time.perf_counter(), self.tokens()
             logs["tokens_per_second"] = round((tokens - self.last[1]) / (now - self.last[0]), 1)
@@ -80,7 +81,8 @@ class Progress(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         self.report.start("training", 1.0)
 
-    def on_log(self, args, state, control, logs: dict[str, Any], **kwargs: Any) -> None:
+    def on_log(self, args, state, control, **kwargs: Any) -> None:
+        logs: dict[str, Any] = kwargs["logs"]
         if "loss" in logs:
             self.losses.append(float(logs["loss"]))
             self.speed = logs["tokens_per_second"]
@@ -91,7 +93,8 @@ class Progress(TrainerCallback):
             figures |= {"loss": f"{self.losses[-1]:.3f}", "tokens/s": f"{self.speed:,.0f}"}
         self.report.update(min(1.0, self.clock.progress(state.global_step)), figures)
 
-    def on_evaluate(self, args, state, control, metrics: dict[str, float], **kwargs: Any) -> None:
+    def on_evaluate(self, args, state, control, **kwargs: Any) -> None:
+        metrics: dict[str, float] = kwargs["metrics"]
         losses = f", training loss {self.losses[-1]:.4f}" if self.losses else ""
         self.report.say(f"step {state.global_step:,}: validation loss {metrics['eval_loss']:.4f}{losses}")
 
@@ -113,7 +116,7 @@ class Seal(TrainerCallback):
     """Marks each checkpoint complete once all its files are written: a resume trusts no other."""
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        seal(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
 
 class Stop(TrainerCallback, ExportableState):

@@ -49,28 +49,24 @@ def messages(question: str, system_prompt: str) -> list[dict[str, str]]:
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str) -> str:
     """The text up to where the assistant starts to speak."""
-    return tokenizer.apply_chat_template(
-        messages(question, system_prompt), tokenize=False, add_generation_prompt=True
-    )
+    return tokenizer.apply_chat_template(messages(question, system_prompt), tokenize=False, add_generation_prompt=True)
 
 
-def completion_text(
-    tokenizer: PreTrainedTokenizerBase, example: Example, system_prompt: str, prompt: str
-) -> str:
+def completion_text(tokenizer: PreTrainedTokenizerBase, example: Example, system_prompt: str, prompt: str) -> str:
     """The assistant's turn as the template writes it after `prompt`, its end token last.
 
     Raises `ReasonError` when the template does not continue its own generation prompt.
     """
     turns = messages(example.question, system_prompt)
     turns.append({"role": "assistant", "content": assistant_turn(example)})
-    whole = tokenizer.apply_chat_template(turns, tokenize=False)
+    whole = str(tokenizer.apply_chat_template(turns, tokenize=False))
     if not whole.startswith(prompt):
         raise ReasonError(
             "the tokenizer's chat template writes the assistant's turn otherwise than its own generation prompt",
             "mend chat_template.jinja so that the prompt is a prefix of the whole conversation",
         )
     completion = whole[len(prompt) :].rstrip()
-    end = tokenizer.eos_token
+    end = str(tokenizer.eos_token)
     return completion if completion.endswith(end) else completion + end
 
 
@@ -92,9 +88,7 @@ def token_ids(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list
     return tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
 
 
-def encode(
-    tokenizer: PreTrainedTokenizerBase, items: list[Example | Text], system_prompt: str
-) -> list[Encoded]:
+def encode(tokenizer: PreTrainedTokenizerBase, items: list[Example | Text], system_prompt: str) -> list[Encoded]:
     """Ids and the trained border of each item; a `Text` is trained on whole, its end token included."""
     heads, tails = [], []
     for item in items:

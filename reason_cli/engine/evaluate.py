@@ -91,7 +91,7 @@ def load_subject(architecture: Architecture, options: Any, hardware: HardwareOpt
     device = pick_device(hardware)
     tokenizer = tokenizers.load(str(path))
     try:
-        model = architecture.load(path, options).to(device).eval()
+        model = architecture.load(path, options).to(device).eval()  # type: ignore[arg-type]
     except (OSError, SafetensorError) as error:
         raise ReasonError(f"cannot load the weights in {path}: {error}", "pass another checkpoint") from None
     return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path))
@@ -164,7 +164,7 @@ def grade(number: int, example: Example, given: Answer, extractor: AnswerExtract
         question=example.question,
         expected=example.answer,
         predicted=found.value if found else None,
-        correct=bool(found) and extractor.equal(found.value, example.answer),
+        correct=found is not None and extractor.equal(found.value, example.answer),
         strategy=found.strategy if found else None,
         span=found.span if found else None,
         tokens=given.tokens,

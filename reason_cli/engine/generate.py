@@ -61,7 +61,7 @@ def _batch(
     training = model.training
     model.eval()
     with torch.inference_mode():
-        output = model.generate(
+        output = model.generate(  # type: ignore[operator]
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             max_new_tokens=decoding.max_new_tokens,
@@ -77,4 +77,4 @@ def _read(tokenizer: PreTrainedTokenizerBase, row: list[int]) -> Answer:
     """A generated row up to its end token, which counts as a token and is no part of the text."""
     finished = tokenizer.eos_token_id in row
     said = row[: row.index(tokenizer.eos_token_id)] if finished else row
-    return Answer(tokenizer.decode(said, skip_special_tokens=True), len(said) + finished, finished)
+    return Answer(str(tokenizer.decode(said, skip_special_tokens=True)), len(said) + finished, finished)

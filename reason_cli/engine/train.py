@@ -123,7 +123,7 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     if job.train.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     precision = pick_precision(job.hardware.precision, device, lambda: _probe(job, model, rows, tokenizer))
-    ready = Prepared(tokenizer, rows, held_out_rows, held_out, model.to(device), device, precision)
+    ready = Prepared(tokenizer, rows, held_out_rows, held_out, model.to(device), device, precision)  # type: ignore[arg-type]
     engines = job.architecture.describe(ready.model)
     ready.facts = {"data": [part.summary() for part in loaded], "engines": dict(engines)}
     notes = "".join(f", {key} {value}" for key, value in engines.items())
@@ -139,9 +139,7 @@ def load_training_rows(job: TrainJob, source: Source, report: Reporter) -> Loade
     formatter = source.formatter
     endless = not formatter.hub and not formatter.suffixes
     take = source.spec.take or (job.data.max_rows if endless else 0)
-    return load(
-        source, take=take, seed=job.train.seed, refuse_bad=job.data.bad_rows == "refuse", report=report
-    )
+    return load(source, take=take, seed=job.train.seed, refuse_bad=job.data.bad_rows == "refuse", report=report)
 
 
 def _tokenizer(job: TrainJob, items: list[Example | Text], resume: Path | None) -> PreTrainedTokenizerBase:

@@ -151,9 +151,9 @@ class ReasonTrainer(Trainer):
         """Tokens trained on in this process, padding left out."""
         return int(self._tokens)
 
-    def _get_train_sampler(self, train_dataset: TokenDataset | None = None) -> LengthGrouped:
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
         """Seeded, in batches of like length, so that little of a batch is padding."""
-        dataset = train_dataset or self.train_dataset
+        dataset: Any = train_dataset or self.train_dataset
         return LengthGrouped(dataset.lengths, self.options.micro_batch_size, self.options.seed)
 
     def get_decay_parameter_names(self, model: PreTrainedModel | nn.Module) -> list[str]:
@@ -169,7 +169,7 @@ class ReasonTrainer(Trainer):
         if self.lr_scheduler is None:
             options = self.options
             self.lr_scheduler = LambdaLR(
-                optimizer or self.optimizer,
+                optimizer or self.optimizer,  # type: ignore[arg-type]
                 lambda step: learning_rate_factor(step, self.clock, options.warmup_steps, options.lr_scheduler),
             )
         return self.lr_scheduler
