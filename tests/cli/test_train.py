@@ -298,3 +298,26 @@ def test_without_an_output_the_run_is_made_below_runs(tiny, tmp_path):
     run("train", *TINY, *SUMS, "--max-steps", 2, "--eval-steps", 2).ok()
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("tiny-llama-additions-")
+
+
+def test_the_time_spent_is_kept_so_that_a_resumed_run_counts_on(trained):
+    import json
+
+    folder, _ = trained
+    spent = []
+    for step in (15, 30):
+        state = json.loads((folder / "checkpoints" / f"checkpoint-{step}" / "trainer_state.json").read_text())
+        spent.append(state["stateful_callbacks"]["Stop"]["attributes"]["seconds"])
+    assert 0 < spent[0] < spent[1]
+
+
+def test_few_checkpoints_are_kept(tiny, tmp_path):
+    train_tiny(tmp_path / "run", "--save-steps", 1, "--keep-checkpoints", 2, steps=5).ok()
+    assert [p.name for p in Run(tmp_path / "run").complete_checkpoints()] == ["checkpoint-4", "checkpoint-5"]
+
+
+def test_the_profile_of_a_run_repeats_it(tiny, trained, tmp_path):
+    """`--profile RUN/run.toml` trains the same again."""
+    folder, _ = trained
+    run("train", "--profile", folder / "run.toml", "--output", tmp_path / "again").ok()
+    assert same(weights(folder / "final"), weights(tmp_path / "again" / "final"))
