@@ -49,7 +49,8 @@ def messages(question: str, system_prompt: str) -> list[dict[str, str]]:
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, system_prompt: str) -> str:
     """The text up to where the assistant starts to speak."""
-    return tokenizer.apply_chat_template(messages(question, system_prompt), tokenize=False, add_generation_prompt=True)
+    turns = messages(question, system_prompt)
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 
 def completion_text(tokenizer: PreTrainedTokenizerBase, example: Example, system_prompt: str, prompt: str) -> str:

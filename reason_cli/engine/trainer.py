@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from transformers import PreTrainedModel
 
-    from reason_cli.engine.data import TokenDataset
     from reason_cli.engine.hardware import Precision
     from reason_cli.runs import Run
 
