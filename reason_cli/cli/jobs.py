@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,13 +86,19 @@ def evaluate_all(
     eval_options = settings.make(EvalOptions, "eval")
     done = []
     for task in task_list:
-        stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-        folder = root / f"{task.folder_name}-{stamp}"
+        folder = _new_folder(root, task.folder_name)
         prompt = settings["data.system_prompt"].value
         done.append(evaluate(subject, task, eval_options, prompt, folder, report))
         if show:
             show_evaluation(done[-1].results)
     return done
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    """A folder that is not there yet, named after the time; a second one of the same second gets a number."""
+    stamped = root / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    more = (stamped.with_name(f"{stamped.name}-{n}") for n in count(2))
+    return next(folder for folder in chain([stamped], more) if not folder.exists())
 
 
 def plain(value: Any) -> str:

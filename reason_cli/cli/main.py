@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -82,6 +83,9 @@ def reason(ctx: click.Context) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run `reason` and exit: 0 done, 1 failed, 2 wrong usage. A bug keeps its traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal or pipe that cannot show a bar still gets the figures
     # Threads that wait for work sleep instead of spinning: on a shared core a spinning thread keeps the one it waits
     # for from running, and training slows down tenfold. OpenMP reads this when torch is loaded, so it is set first.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from support import read_lines, run, write_rows
+from support import read_lines, run, spawn, write_rows
 
 SHORT = ("--max-new-tokens", "8", "--device", "cpu")
 
@@ -36,6 +36,17 @@ def test_json_alone_goes_to_standard_output(run_folder):
     results = run("eval", "additions@3", "word-problems@4", "--checkpoint", run_folder, "--json", *SHORT).json()
     assert [r["n"] for r in results] == [3, 4]
     assert [r["dataset"] for r in results] == ["additions:test", "word-problems:test"]
+
+
+def test_two_evaluations_in_one_second_do_not_overwrite_each_other(run_folder):
+    run("eval", "additions@2", "additions@3", "--checkpoint", run_folder, "--set", "eval.max_new_tokens=1").ok()
+    found = [json.loads(path.read_text()) for path in (run_folder / "eval").glob("*/results.json")]
+    assert sorted(results["n"] for results in found) == [2, 3]
+
+
+def test_a_terminal_that_knows_only_ascii_gets_its_figures(run_folder):
+    result = spawn("eval", "additions@2", "--checkpoint", run_folder, *SHORT, PYTHONIOENCODING="ascii").ok()
+    assert "accuracy" in result.out and "Traceback" not in result.err
 
 
 def test_the_output_may_be_elsewhere(run_folder, tmp_path):
