@@ -84,6 +84,10 @@ def evaluate_all(
     from reason_cli.engine.evaluate import evaluate
 
     eval_options = settings.make(EvalOptions, "eval")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReasonError(f"cannot make {root}: {error.strerror}", "choose another --output") from None
     done = []
     for task in task_list:
         folder = _new_folder(root, task.folder_name)

@@ -33,7 +33,7 @@ class Spec:
     @classmethod
     def parse(cls, text: str) -> Spec:
         """Raises `ReasonError` for an empty name or a count that is none."""
-        match = re.fullmatch(r"(?P<name>[^@]+?)(?::(?P<split>[\w-]+))?(?:@(?P<take>0*[1-9]\d*))?", text)
+        match = re.fullmatch(r"(?P<name>(?:[^@]|@(?=.*[/\\.]))+?)(?::(?P<split>[\w-]+))?(?:@(?P<take>0*[1-9]\d*))?", text)
         if not match:
             raise ReasonError(f"cannot read dataset '{text}'", "write it as NAME[:SPLIT][@N]", usage=True)
         return cls(match["name"], match["split"] or "", int(match["take"] or 0))

@@ -80,6 +80,8 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     set_seed(job.train.seed)
     _check_steps(job.train, resume, report)
     ready = prepare(job, report, resume)
+    if resume is not None:
+        _check_fits(ready.model, resume)
     run.write_record(record(job, ready, run.read_record() if resume else None))
     report.say(f"run:   {run.path}")
     trainer, stop = _trainer(job, run, ready, report)
@@ -89,6 +91,24 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
         return Trained(run, step, stop.signal.name)
     save_final(trainer.accelerator.unwrap_model(trainer.model), ready.tokenizer, run)
     return Trained(run, step, None)
+
+
+def _check_fits(model: PreTrainedModel, checkpoint: Path) -> None:
+    """Refuse a model of another shape than the checkpoint: the Trainer would load what fits and say nothing."""
+    from safetensors import safe_open
+
+    with safe_open(checkpoint / "model.safetensors", "pt") as file:
+        saved = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    tensors = model.state_dict()
+    # Tied weights are saved once, under one of their names.
+    stored = {tensors[name].data_ptr() for name in saved if name in tensors}
+    fits = all(name in tensors and list(tensors[name].shape) == shape for name, shape in saved.items())
+    if not fits or any(tensor.data_ptr() not in stored for tensor in tensors.values()):
+        raise ReasonError(
+            f"the settings make another model than {checkpoint} holds",
+            "leave the settings of [model] as the run has them, or start a new run",
+            usage=True,
+        )
 
 
 def _check_steps(options: TrainOptions, resume: Path | None, report: Reporter) -> None:

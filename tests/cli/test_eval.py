@@ -44,6 +44,12 @@ def test_two_evaluations_in_one_second_do_not_overwrite_each_other(run_folder):
     assert sorted(results["n"] for results in found) == [2, 3]
 
 
+def test_an_output_that_cannot_be_made_is_refused_before_the_work(run_folder, tmp_path):
+    (tmp_path / "file").write_text("x")
+    result = run("eval", "additions@2", "--checkpoint", run_folder, "--output", tmp_path / "file" / "below", *SHORT)
+    assert result.code == 1 and "cannot make" in result.error_line and result.out == ""
+
+
 def test_a_terminal_that_knows_only_ascii_gets_its_figures(run_folder):
     result = spawn("eval", "additions@2", "--checkpoint", run_folder, *SHORT, PYTHONIOENCODING="ascii").ok()
     assert "accuracy" in result.out and "Traceback" not in result.err

@@ -321,3 +321,13 @@ def test_the_profile_of_a_run_repeats_it(tiny, trained, tmp_path):
     folder, _ = trained
     run("train", "--profile", folder / "run.toml", "--output", tmp_path / "again").ok()
     assert same(weights(folder / "final"), weights(tmp_path / "again" / "final"))
+
+
+@pytest.mark.parametrize("change", ["model.n_layer=1", "model.n_layer=3", "model.d_model=64"])
+def test_a_resumed_run_keeps_its_model(tiny, tmp_path, change):
+    train_tiny(tmp_path / "run", steps=4).ok()
+    before = (tmp_path / "run" / "run.toml").read_text(encoding="utf-8")
+    result = run("train", "--resume", tmp_path / "run", "--max-steps", 6, "--set", change)
+    assert result.code == 2 and "another model than" in result.err.splitlines()[-1]
+    assert (tmp_path / "run" / "run.toml").read_text(encoding="utf-8") == before
+    run("train", "--resume", tmp_path / "run", "--max-steps", 6).ok()

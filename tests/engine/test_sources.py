@@ -64,6 +64,7 @@ def read(path, *, take=0, refuse=False, said=None):
         ("gsm8k:test@50", Spec("gsm8k", "test", 50)),
         ("a/b.jsonl", Spec("a/b.jsonl", "", 0)),
         ("a/b c.jsonl@5", Spec("a/b c.jsonl", "", 5)),
+        ("me@home/b@2.jsonl@5", Spec("me@home/b@2.jsonl", "", 5)),
     ],
 )
 def test_specs(text, spec):
