@@ -94,8 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     except ReasonError as error:
         code = _complain(str(error), WRONG_USAGE if error.usage else FAILED)
     except click.UsageError as error:
-        where = f"`{error.ctx.command_path} --help` shows how it is used" if error.ctx else ""
-        code = _complain(f"{_lower(error.format_message())}; {where}", WRONG_USAGE)
+        where = f"; `{error.ctx.command_path} --help` shows how it is used" if error.ctx else ""
+        code = _complain(f"{_lower(error.format_message())}{where}", WRONG_USAGE)
     except click.ClickException as error:
         code = _complain(_lower(error.format_message()), error.exit_code)
     except (click.Abort, KeyboardInterrupt):

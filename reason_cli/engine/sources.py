@@ -19,6 +19,7 @@ from reason_cli.engine.hub import ready
 from reason_cli.engine.report import Reporter
 from reason_cli.errors import ReasonError, did_you_mean
 
+SPEC = r"(?P<name>(?:[^@]|@(?=.*[/\\.]))+?)(?::(?P<split>[\w-]+))?(?:@(?P<take>0*[1-9]\d*))?"
 MOST_BAD = 0.05  # share of unreadable rows above which a dataset is not worth training on
 
 
@@ -33,7 +34,7 @@ class Spec:
     @classmethod
     def parse(cls, text: str) -> Spec:
         """Raises `ReasonError` for an empty name or a count that is none."""
-        match = re.fullmatch(r"(?P<name>(?:[^@]|@(?=.*[/\\.]))+?)(?::(?P<split>[\w-]+))?(?:@(?P<take>0*[1-9]\d*))?", text)
+        match = re.fullmatch(SPEC, text)
         if not match:
             raise ReasonError(f"cannot read dataset '{text}'", "write it as NAME[:SPLIT][@N]", usage=True)
         return cls(match["name"], match["split"] or "", int(match["take"] or 0))

@@ -189,6 +189,15 @@ def _probe(job: TrainJob, model: PreTrainedModel, rows: TokenDataset, tokenizer:
     return bf16_gain(model, batch)
 
 
+def _leave_out_unused(job: TrainJob, values: dict[str, Any], sources: dict[str, Any]) -> None:
+    """Drop the tables of datasets that play no part: the run must be readable where their plugins are not."""
+    used = {source.formatter.name for source in job.sources}
+    tables = [name for name, table in sources.items() if isinstance(table, dict)]
+    for name in tables:
+        if name not in used and set(sources[name].values()) == {"default"}:
+            del values[name], sources[name]
+
+
 def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What `run.toml` holds: every value, where each came from, and what this run ran on.
 
@@ -200,6 +209,7 @@ def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = N
 
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     values, sources = job.settings.as_tables()
+    _leave_out_unused(job, values["data"], sources["data"])
     facts = {
         "architecture": job.architecture.name,
         "started": earlier["run"]["started"] if earlier else now,

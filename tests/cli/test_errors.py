@@ -30,6 +30,7 @@ USAGE = {
     "no checkpoint": (["eval", "additions"], "--checkpoint"),
     "no dataset": (["eval", "--checkpoint", "."], "missing argument 'DATASET...'"),
     "output and resume": ([*PLAN, "--resume", "a", "--output", "b"], "leave --output out"),
+    "no value": (["train", "--profile"], "option '--profile' requires an argument"),
     "profile to show": (["profiles", "fsat"], "unknown profile 'fsat'"),
 }
 
@@ -39,6 +40,7 @@ def test_wrong_usage(tiny, case):
     arguments, said = USAGE[case]
     result = run(*arguments)
     assert said in result.error_line and result.code == 2 and result.out == ""
+    assert not result.error_line.endswith(";")
 
 
 def test_a_folder_that_is_no_checkpoint(tiny, tmp_path):

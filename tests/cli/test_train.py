@@ -9,7 +9,7 @@ import time
 import pytest
 from support import SUMS, TINY, read_lines, run, start, train_tiny, weights, write_rows
 
-from reason_cli.profiles import read_toml
+from reason_cli.toml import read_toml
 from reason_cli.runs import Run, is_complete
 
 
@@ -331,3 +331,18 @@ def test_a_resumed_run_keeps_its_model(tiny, tmp_path, change):
     assert result.code == 2 and "another model than" in result.err.splitlines()[-1]
     assert (tmp_path / "run" / "run.toml").read_text(encoding="utf-8") == before
     run("train", "--resume", tmp_path / "run", "--max-steps", 6).ok()
+
+
+def test_a_run_is_read_where_plugins_that_it_does_not_use_are_missing(trained, tiny, monkeypatch):
+    folder, _ = trained
+    record = read_toml(folder / "run.toml")
+    assert "word-problems" not in record["data"] and "word-problems" not in record["sources"]["data"]
+    monkeypatch.setenv("REASON_DISABLE_PLUGINS", "datasets,mamba")
+    result = run("train", "--resume", folder)
+    assert "step 30 of 30 is done" in result.err
+
+
+def test_options_of_a_used_dataset_are_kept(tiny, tmp_path):
+    train_tiny(tmp_path / "run", "--set", "model.max_seq_len=512", data=("--dataset", "word-problems@30"), steps=3).ok()
+    data = read_toml(tmp_path / "run" / "run.toml")["data"]
+    assert data["word-problems"]["max_steps"] == 4 and "gsm8k" not in data
