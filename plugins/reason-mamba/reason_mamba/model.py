@@ -202,7 +202,7 @@ class MambaPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
-        """`PreTrainedModel.from_pretrained`; loading replaces parameters, so those that take no decay are marked anew."""
+        """`PreTrainedModel.from_pretrained`. Loading replaces parameters, so those without decay are marked anew."""
         loaded = super().from_pretrained(*args, **kwargs)
         _mark_no_decay(loaded[0] if isinstance(loaded, tuple) else loaded)
         return loaded
@@ -218,13 +218,14 @@ class MambaPreTrainedModel(PreTrainedModel):
         Raises `ReasonError` when there is no such engine or it cannot run on the model's device.
         """
         engine = resolve_engine(name, self.device)
-        backbone = self.base_model
+        backbone: Any = self.base_model
         backbone._scan_choice, backbone._scan_resolved = name, (self.device.type, engine)
 
     @property
     def scan_engine(self) -> ScanEngine:
         """The engine that computes the scan on the model's present device."""
-        return self.base_model._engine(self.device)
+        backbone: Any = self.base_model
+        return backbone._engine(self.device)
 
 
 def _mark_no_decay(model: nn.Module) -> None:
@@ -250,7 +251,7 @@ class MambaModel(MambaPreTrainedModel):
     def get_input_embeddings(self) -> nn.Embedding:
         return self.embeddings
 
-    def set_input_embeddings(self, new: nn.Embedding) -> None:
+    def set_input_embeddings(self, new: Any) -> None:
         self.embeddings = new
 
     def _engine(self, device: torch.device) -> ScanEngine:
@@ -318,7 +319,7 @@ def padding_mask(attention_mask: Tensor | None, length: int, keeps_state: bool) 
 
 
 class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
-    """The language model: the backbone and a head over the vocabulary, tied to the embeddings unless the config says no."""
+    """The language model: the backbone and a head over the vocabulary, tied to the embeddings by default."""
 
     _tied_weights_keys = {"lm_head.weight": "backbone.embeddings.weight"}
 
@@ -331,7 +332,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
     def get_input_embeddings(self) -> nn.Embedding:
         return self.backbone.embeddings
 
-    def set_input_embeddings(self, new: nn.Embedding) -> None:
+    def set_input_embeddings(self, new: Any) -> None:
         self.backbone.embeddings = new
 
     def get_output_embeddings(self) -> nn.Module:
@@ -366,14 +367,15 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
             input_ids, attention_mask, inputs_embeds, cache_params, use_cache, output_hidden_states, **kwargs
         )
         hidden = outputs.last_hidden_state
-        loss = logits = None
+        loss: Tensor | None = None
+        logits: Tensor | None = None
         targets = None if labels is None else next_tokens(labels, attention_mask)  # (b, l - 1)
         if targets is not None and self.training:
             trained = targets != IGNORED
             loss = next_token_loss(self.score(hidden[:, :-1][trained]), targets[trained], num_items_in_batch)
         else:
             logits = self.score(hidden[:, last_positions(logits_to_keep)])
-            if targets is not None:
+            if labels is not None and targets is not None:
                 scores = logits if logits.shape[:2] == labels.shape else self.score(hidden)
                 loss = next_token_loss(scores[:, :-1].flatten(0, 1), targets.flatten(), num_items_in_batch)
         output = MambaCausalLMOutput(loss, logits, outputs.cache_params, outputs.hidden_states)
@@ -390,7 +392,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         """No: the backbone makes its own cache at the first forward pass."""
         return False
 
-    def prepare_inputs_for_generation(
+    def prepare_inputs_for_generation(  # type: ignore[override]
         self,
         input_ids: Tensor,
         cache_params: MambaCache | None = None,

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from transformers import MambaConfig
-
 from reason_mamba.model import MambaForCausalLM
+from transformers import MambaConfig
 
 
 @pytest.fixture(autouse=True)

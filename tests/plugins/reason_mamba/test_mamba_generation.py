@@ -1,5 +1,7 @@
 """Generation: a state of constant size that equals reading everything again."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from test_mamba_model import padded
@@ -28,7 +30,7 @@ def test_a_prompt_may_come_in_pieces(model, ids, cuts):
     with torch.no_grad():
         want = model(ids).logits
         cache, got = None, []
-        for start, end in zip(edges, edges[1:], strict=False):
+        for start, end in pairwise(edges):
             if end > start:
                 output = model(ids[:, start:end], cache_params=cache, use_cache=True)
                 cache = output.cache_params

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 import transformers
-
 from reason_mamba.model import MambaForCausalLM, MambaModel
 
 
@@ -91,7 +90,7 @@ def test_a_padded_batch_equals_single_rows_in_logits(model, rows, side):
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_a_padded_batch_equals_single_rows_in_loss_and_gradients(model, rows, side):
-    ids, mask, places = padded(rows, side)
+    ids, mask, _ = padded(rows, side)
     labels = ids.masked_fill(mask == 0, -100)
     model.train()
 
@@ -108,7 +107,7 @@ def test_a_padded_batch_equals_single_rows_in_loss_and_gradients(model, rows, si
 
 
 def test_what_stands_in_the_padding_does_not_matter(model, rows):
-    ids, mask, places = padded(rows, "left")
+    ids, mask, _ = padded(rows, "left")
     noise = torch.where(mask == 0, torch.randint(3, 80, ids.shape), ids)
     with torch.no_grad():
         clean, noisy = (model(x, attention_mask=mask).logits for x in (ids, noise))

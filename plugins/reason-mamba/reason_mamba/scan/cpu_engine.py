@@ -57,25 +57,34 @@ def scan(
     u, delta, z, D, delta_bias = (_pad(tensor, more_channels) for tensor in (u, delta, z, D, delta_bias))
     B, C = _pad(B, more_states), _pad(C, more_states)
     A, initial_state = (_pad(tensor, more_states, more_channels) for tensor in (A, initial_state))
-    out, last, _ = torch.ops.reason.scan_forward(
+    state = None if initial_state is None else initial_state.float().transpose(1, 2)
+    inputs = (
         _rows(u), _rows(delta), (A.float() * LOG2_E).t().contiguous(), _rows(B), _rows(C), _f32(D),
         None if z is None else _rows(z), _f32(delta_bias), _f32(mask),
-        None if initial_state is None else initial_state.float().transpose(1, 2), delta_softplus,
     )  # fmt: skip
+    if torch.is_grad_enabled():
+        out, last, _ = torch.ops.reason.scan_forward(*inputs, state, delta_softplus)
+    else:
+        last = u.new_zeros(len(u), *inputs[2].shape, dtype=torch.float32) if state is None else _copy(state)
+        out = torch.ops.reason.scan_inference(*inputs, last, delta_softplus)
     last = last.transpose(1, 2)
     if more_channels or more_states:
         out, last = out[..., :channels], last[:, :channels, :states]
     return out.to(dtype), last
 
 
-def _pad(tensor: Tensor | None, last: int, before_last: int = 0) -> Tensor | None:
-    """Zeros at the end of the last dimension, and of the one before it: what the kernels need to work in full vectors."""
+def _pad(tensor: Any, last: int, before_last: int = 0) -> Any:
+    """Zeros at the end of the last dimension, and of the one before it, so that the kernels work in full vectors."""
     if tensor is None or not (last or before_last):
         return tensor
     return torch.nn.functional.pad(tensor, (0, last, 0, before_last) if before_last else (0, last))
 
 
-def _f32(tensor: Tensor | None) -> Tensor | None:
+def _copy(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def _f32(tensor: Any) -> Any:
     return None if tensor is None else tensor.float().contiguous()
 
 
@@ -99,16 +108,10 @@ def scan_forward(
     state: Tensor | None,
     softplus: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(out, last state, states at chunk borders). A is (states, channels), over log(2); a state (batch, states, channels)."""
+    """(out, last state, states at chunk borders). A is A / log(2), (states, channels), a state one of these per row."""
     batch, length, channels = u.shape
-    rows, narrow = (batch, length, channels), (batch, length, A.shape[0])
-    _expect(
-        [(u, rows), (delta, rows), (z, rows), (B, narrow), (C, narrow), (A, narrow[2:] + rows[2:]), (D, rows[2:]),
-         (bias, rows[2:]), (mask, rows[:2]), (state, (batch, A.shape[0], channels))]
-    )  # fmt: skip
-    if A.shape[0] % STATES:
-        raise ValueError(f"the number of states, {A.shape[0]}, must be a multiple of {STATES}")
-    out = torch.empty(rows)
+    _check(u, delta, A, B, C, D, z, bias, mask, state)
+    out = torch.empty(batch, length, channels)
     borders = torch.empty(batch, -(-length // CHUNK) + 1, A.shape[0], channels)
     borders[:, 0] = 0.0 if state is None else state
     block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
@@ -123,6 +126,35 @@ def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):
     batch, length, channels = u.shape
     last = u.new_empty(batch, A.shape[0], channels)
     return u.new_empty(batch, length, channels), last, u.new_empty(batch, -(-length // CHUNK) + 1, *last.shape[1:])
+
+
+@torch.library.custom_op("reason::scan_inference", mutates_args=("state",), device_types="cpu")
+def scan_inference(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    bias: Tensor | None,
+    mask: Tensor | None,
+    state: Tensor,
+    softplus: bool,
+) -> Tensor:
+    """out, with `state` advanced in place: every chunk border is the state itself, so none is kept."""
+    _check(u, delta, A, B, C, D, z, bias, mask, state)
+    out = torch.empty(u.shape)
+    block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
+    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, state.unsqueeze(1).expand(-1, 2, -1, -1))
+    block.add(out)
+    block.run(_kernel("forward"))
+    return out
+
+
+@scan_inference.register_fake
+def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):
+    return u.new_empty(u.shape)
 
 
 @torch.library.custom_op("reason::scan_backward", mutates_args=(), device_types="cpu")
@@ -141,7 +173,7 @@ def scan_backward(
     mask: Tensor | None,
     softplus: bool,
 ) -> list[Tensor]:
-    """Gradients of u, delta, A, B, C, D, z, bias and the initial state, in that order (D, z and bias even where absent)."""
+    """Gradients of u, delta, A, B, C, D, z, bias and the first state, in that order, absent ones included."""
     batch, length, channels = u.shape
     states = A.shape[0]
     block = _Block(u, A.shape[0], BUFFERS_BACKWARD, softplus)
@@ -153,7 +185,7 @@ def scan_backward(
     grad_a, grad_d, grad_bias = (
         torch.zeros(batch, *shape) for shape in ((states, channels), (channels,), (channels,))
     )
-    grad_state = dlast.clone(memory_format=torch.contiguous_format)
+    grad_state = _copy(dlast)
     block.add(grad_u, grad_delta, grad_z, grad_b, grad_c, grad_a, grad_d, grad_bias, grad_state)
     block.run(_kernel("backward"))
     sums = [grad.sum(0) for grad in (grad_b, grad_c, grad_d)]
@@ -196,14 +228,23 @@ BUFFERS_FORWARD = (3 * BLOCK, 0)
 BUFFERS_BACKWARD = (6 * BLOCK + 2 * STATES, 2)
 
 
+def _check(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, z: Tensor | None,
+    bias: Tensor | None, mask: Tensor | None, state: Tensor | None,
+) -> None:  # fmt: skip
+    (batch, length, channels), states = u.shape, A.shape[0]
+    rows, narrow, vector = (batch, length, channels), (batch, length, states), (channels,)
+    _expect([(u, rows), (delta, rows), (z, rows), (B, narrow), (C, narrow), (A, (states, channels))])
+    _expect([(D, vector), (bias, vector), (mask, rows[:2]), (state, (batch, states, channels))])
+    if channels % LANES or states % STATES:
+        raise ValueError(f"{channels} channels and {states} states are not multiples of {LANES} and {STATES}")
+
+
 def _expect(shapes: list[tuple[Tensor | None, tuple[int, ...]]]) -> None:
     """Raise ValueError where a shape is not what the kernels, which read raw memory, take it for."""
     for tensor, shape in shapes:
-        if tensor is not None and (tuple(tensor.shape) != shape or tensor.dtype != torch.float32):
+        if tensor is not None and (tuple(tensor.shape) != tuple(shape) or tensor.dtype != torch.float32):
             raise ValueError(f"expected float32 of shape {shape}, not {tensor.dtype} of {tuple(tensor.shape)}")
-    channels = shapes[0][1][-1]
-    if channels % LANES:
-        raise ValueError(f"the number of channels, {channels}, must be a multiple of {LANES}")
 
 
 class _Block:
@@ -236,7 +277,8 @@ class _Block:
     def add_scan_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:
         """What both kernels read, in the order in which both read it."""
         self.add_rows(u, delta, z, B, C)
-        self.add(A, _or_zeros(D, u.shape[2]), _or_zeros(bias, u.shape[2]), mask, borders)
+        self.add(A, _or_zeros(D, u.shape[2]), _or_zeros(bias, u.shape[2]), mask)
+        self.add_rows(borders)
 
     def run(self, kernel: Any) -> None:
         pool.run(kernel, torch.tensor(self.numbers), self.threads)
@@ -259,9 +301,12 @@ def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tenso
 def conv_forward(x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None) -> Tensor:
     """x (batch, length, channels), weight (width, channels), bias (channels,), mask (batch, length)."""
     batch, length, channels = x.shape
-    _expect([(x, (batch, length, channels)), (weight, (weight.shape[0], channels)), (bias, (channels,)), (mask, (batch, length))])
+    width = weight.shape[0]
+    _expect([(x, x.shape), (weight, (width, channels)), (bias, (channels,)), (mask, (batch, length))])
+    if channels % LANES:
+        raise ValueError(f"{channels} channels are not a multiple of {LANES}")
     out = torch.empty(x.shape)
-    block = _Block(x, weight.shape[0], (0, 0))
+    block = _Block(x, width, (0, 0))
     block.add_rows(x)
     block.add(weight, _or_zeros(bias, x.shape[2]), mask, out)
     block.run(_kernel("conv_forward"))

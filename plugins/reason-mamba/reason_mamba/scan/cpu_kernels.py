@@ -21,6 +21,9 @@ The layouts of the argument blocks are in `cpu_engine.py`, which fills them in t
 """
 
 
+# mypy: disable-error-code="call-arg, var-annotated"
+# numba passes the typing context to an intrinsic by itself
+
 from numba import njit
 
 from .simd import (
@@ -82,7 +85,8 @@ def forward(args):
     a_at, d_at, bias_at, mask_at, borders_at = (
         _arg(args, 26), _arg(args, 27), _arg(args, 28), _arg(args, 29), _arg(args, 30)
     )  # fmt: skip
-    out_at = _arg(args, 31)
+    borders_row, borders_chunk = _arg(args, 31), _arg(args, 32)
+    out_at = _arg(args, 33)
 
     buffer = chunk * BYTES
     dt_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
@@ -91,8 +95,6 @@ def forward(args):
 
     vectors = channels // LANES
     state_size = 4 * channels  # bytes from one state number to the next
-    border_size = states * state_size
-    n_chunks = (length + chunk - 1) // chunk
     while True:
         task = take(args)
         if task >= n_tasks:
@@ -102,7 +104,7 @@ def forward(args):
         b_task, c_task = b_at + row * b_batch, c_at + row * c_batch
         out_task = out_at + row * length * state_size
         mask = mask_at + row * length * 4 if mask_at != 0 else 0
-        border = borders_at + row * (n_chunks + 1) * border_size
+        border = borders_at + row * borders_row
         first, last = group * vectors // groups, (group + 1) * vectors // groups
         for start in range(0, length, chunk):
             steps = min(chunk, length - start)
@@ -129,7 +131,7 @@ def forward(args):
                             c = load_coefficients(c_task + (start + t) * c_row + 4 * n)
                             h = exp2(widen(load(dt_buf + here)) * a2) * h + widen(load(du_buf + here)) * b
                             store(y_buf + here, load(y_buf + here) + narrow(h * c))
-                        store_states(border + border_size + at, state_size, h)
+                        store_states(border + borders_chunk + at, state_size, h)
                 for t in range(steps):
                     for i in range(width):
                         at = (v + i) * BYTES
@@ -138,7 +140,7 @@ def forward(args):
                             z = load(z_task + (start + t) * z_row + at)
                             y = y * z * sigmoid(z)
                         store(out_task + (start + t) * state_size + at, y)
-            border += border_size
+            border += borders_chunk
 
 
 def backward(args):
@@ -155,10 +157,11 @@ def backward(args):
     a_at, d_at, bias_at, mask_at, borders_at = (
         _arg(args, 26), _arg(args, 27), _arg(args, 28), _arg(args, 29), _arg(args, 30)
     )  # fmt: skip
-    dout_at, dout_batch, dout_row = _arg(args, 31), _arg(args, 32), _arg(args, 33)
-    grad_u_at, grad_delta_at, grad_z_at = _arg(args, 34), _arg(args, 35), _arg(args, 36)
-    grad_b_at, grad_c_at, grad_a_at = _arg(args, 37), _arg(args, 38), _arg(args, 39)
-    grad_d_at, grad_bias_at, grad_state_at = _arg(args, 40), _arg(args, 41), _arg(args, 42)
+    borders_row, borders_chunk = _arg(args, 31), _arg(args, 32)
+    dout_at, dout_batch, dout_row = _arg(args, 33), _arg(args, 34), _arg(args, 35)
+    grad_u_at, grad_delta_at, grad_z_at = _arg(args, 36), _arg(args, 37), _arg(args, 38)
+    grad_b_at, grad_c_at, grad_a_at = _arg(args, 39), _arg(args, 40), _arg(args, 41)
+    grad_d_at, grad_bias_at, grad_state_at = _arg(args, 42), _arg(args, 43), _arg(args, 44)
 
     buffer = chunk * BYTES
     dt_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
@@ -193,7 +196,7 @@ def backward(args):
         for c_index in range(n_chunks - 1, -1, -1):
             start = c_index * chunk
             steps = min(chunk, length - start)
-            border = borders_at + (row * (n_chunks + 1) + c_index) * border_size
+            border = borders_at + row * borders_row + c_index * borders_chunk
             for k in range(2 * states * chunk):
                 store(db_buf + k * BYTES, splat(0.0))
             for v in range(first, last, BLOCK):
@@ -292,8 +295,13 @@ def _tap(x_task, x_row, at, mask, s):
 @njit(forceinline=True)
 def _convolve(x_task, x_row, at, mask, weight_at, tap_size, bias_at, width, t):
     acc = load(bias_at + at)
-    for k in range(width):
-        acc = acc + load(weight_at + k * tap_size + at) * _tap(x_task, x_row, at, mask, t - width + 1 + k)
+    oldest = t - width + 1
+    if oldest >= 0 and mask == 0:  # the common case, without a question per tap
+        for k in range(width):
+            acc = acc + load(weight_at + k * tap_size + at) * load(x_task + (oldest + k) * x_row + at)
+    else:
+        for k in range(width):
+            acc = acc + load(weight_at + k * tap_size + at) * _tap(x_task, x_row, at, mask, oldest + k)
     return acc
 
 

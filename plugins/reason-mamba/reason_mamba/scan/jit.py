@@ -38,13 +38,14 @@ def _base_folder() -> Path:
 def kernel(function: Callable[[int], None]) -> Any:
     """Compile `function(address)` to a C function `void (int64)`; from the cache when it was compiled before."""
     signature = numba.types.void(numba.types.int64)
-    before = numba.config.CACHE_DIR
+    config: Any = numba.config
+    before = config.CACHE_DIR
     folder = _writable(cache_folder())
-    numba.config.CACHE_DIR = str(folder or "")
+    config.CACHE_DIR = str(folder or "")
     try:
         return numba.cfunc(signature, cache=folder is not None, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 def _writable(folder: Path) -> Path | None:

@@ -6,6 +6,9 @@ four of NEON; an `F32x64` is four times that, and its four independent chains hi
 The elementary functions below are polynomials, each within a few units in the last place of float32.
 """
 
+# mypy: disable-error-code="call-arg"
+# numba passes the typing context to an intrinsic by itself
+
 import operator
 
 from llvmlite import ir
@@ -60,8 +63,10 @@ def _operator(op, method: str) -> None:
         return getattr(builder, method)(*args, flags=_FLAGS)
 
 
-for _op, _method in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
-    _operator(_op, _method)
+_operator(operator.add, "fadd")
+_operator(operator.sub, "fsub")
+_operator(operator.mul, "fmul")
+_operator(operator.truediv, "fdiv")
 
 
 def _pointer(builder, address, kind):
