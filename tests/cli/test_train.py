@@ -9,8 +9,8 @@ import time
 import pytest
 from support import SUMS, TINY, read_lines, run, start, train_tiny, weights, write_rows
 
-from reason_cli.toml import read_toml
 from reason_cli.runs import Run, is_complete
+from reason_cli.toml import read_toml
 
 
 def same(one, other):
