@@ -1,6 +1,6 @@
 """How long `reason --help` takes beside `python -c "import click"`: medians of whole processes, run in turn.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 import statistics

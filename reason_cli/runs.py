@@ -110,14 +110,22 @@ class Run:
             raise ReasonError(f"{self.settings_file} is not the record of a run", "start a new run")
         return record
 
+    def forget_metrics_after(self, step: int) -> None:
+        """Drop the lines of `metrics.jsonl` past a step, which a run that goes on from there will write again."""
+        if self.metrics.is_file():
+            lines = self.metrics.read_text(encoding="utf-8").splitlines(keepends=True)
+            write_text(self.metrics, "".join(line for line in lines if json.loads(line)["step"] <= step))
+
     def complete_checkpoints(self) -> list[Path]:
         """The checkpoints that were written to the end, oldest first."""
-        numbered = []
-        for folder in self.checkpoints.glob("checkpoint-*"):
-            step = re.fullmatch(r"checkpoint-(\d+)", folder.name)
-            if step and is_complete(folder):
-                numbered.append((int(step[1]), folder))
-        return [folder for _, folder in sorted(numbered)]
+        folders = [f for f in self.checkpoints.glob("checkpoint-*") if step_of(f) >= 0 and is_complete(f)]
+        return sorted(folders, key=step_of)
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step of a folder named `checkpoint-STEP`; -1 of any other."""
+    step = re.fullmatch(r"checkpoint-(\d+)", checkpoint.name)
+    return int(step[1]) if step else -1
 
 
 def seal(folder: Path) -> None:

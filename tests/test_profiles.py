@@ -147,3 +147,9 @@ def test_the_schedules_hold_their_figures(name, rate, warmup, steps, every):
     train = profiles.find(name).settings["train"]
     assert (train["learning_rate"], train["warmup_steps"], train["max_steps"]) == (rate, warmup, steps)
     assert train["save_steps"] == train["eval_steps"] == every and train["max_grad_norm"] == 1.0
+
+
+def test_a_broken_profile_is_listed_as_such_and_hides_no_other(write):
+    write("broken", "[train\n")
+    result = run("profiles").ok()
+    assert "FAILED: " in result.out and "quickstart" in result.out

@@ -313,28 +313,3 @@ def test_the_version_is_the_same_everywhere():
 
     assert metadata.version("reason-cli") == reason_cli.__version__
     assert run("--version").out == f"reason {reason_cli.__version__}\n"
-
-
-# --- speed of the door -------------------------------------------------------------------------------------------
-
-
-def fastest(*command: str) -> float:
-    import time
-
-    best = float("inf")
-    for _ in range(5):
-        begun = time.perf_counter()
-        subprocess.run(command, capture_output=True, check=True)
-        best = min(best, time.perf_counter() - begun)
-    return best
-
-
-def test_help_is_quick():
-    """At most 2.5 times `import click`; the best of several tries, for other work slows both unevenly."""
-    ratios = []
-    for _ in range(6):
-        click = fastest(sys.executable, "-c", "import click")
-        ratios.append(fastest(sys.executable, "-m", "reason_cli", "--help") / click)
-        if ratios[-1] <= 2.5:
-            return
-    raise AssertionError(f"reason --help takes {min(ratios):.2f} times as long as importing click")

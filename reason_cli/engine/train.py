@@ -20,7 +20,7 @@ from reason_cli.engine.hardware import Precision, bf16_gain, describe, pick_devi
 from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.sources import Loaded, Source, load
 from reason_cli.errors import ReasonError
-from reason_cli.runs import RUN_SOURCE, Run
+from reason_cli.runs import RUN_SOURCE, Run, step_of
 
 if TYPE_CHECKING:
     import torch
@@ -79,9 +79,12 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     report = Logged(report, run.log)
     set_seed(job.train.seed)
     _check_steps(job.train, resume, report)
+    if resume is not None:
+        _check_tokenizer(job, run)
     ready = prepare(job, report, resume)
     if resume is not None:
         _check_fits(ready.model, resume)
+        run.forget_metrics_after(step_of(resume))
     run.write_record(record(job, ready, run.read_record() if resume else None))
     report.say(f"run:   {run.path}")
     trainer, stop = _trainer(job, run, ready, report)
@@ -91,6 +94,15 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
         return Trained(run, step, stop.signal.name)
     save_final(trainer.accelerator.unwrap_model(trainer.model), ready.tokenizer, run)
     return Trained(run, step, None)
+
+
+def _check_tokenizer(job: TrainJob, run: Run) -> None:
+    """Refuse another tokenizer than the run's own, which the checkpoint's ids are of."""
+    own, asked = run.read_record()["model"]["tokenizer"], job.settings["model.tokenizer"].value
+    if asked != own:
+        raise ReasonError(
+            f"the run's tokenizer is '{own}', not '{asked}'", "leave --tokenizer out, or start a new run", usage=True
+        )
 
 
 def _check_fits(model: PreTrainedModel, checkpoint: Path) -> None:
@@ -113,7 +125,7 @@ def _check_fits(model: PreTrainedModel, checkpoint: Path) -> None:
 
 def _check_steps(options: TrainOptions, resume: Path | None, report: Reporter) -> None:
     """Refuse a run that has nothing left to do; say when the learning rate will never reach its peak."""
-    done = int(resume.name.rpartition("-")[2]) if resume else 0
+    done = step_of(resume) if resume else 0
     if done >= options.max_steps:
         raise ReasonError(f"step {done} of {options.max_steps} is done", "raise --max-steps to go on", usage=True)
     if options.warmup_steps >= options.max_steps:

@@ -181,7 +181,8 @@ def test_one_thing_is_singular_and_several_are_plural() -> None:
     for row in rows(seed=3, count=40_000):
         counted = re.findall(
             r"\b(\d+) ((?:(?:more|fewer|new|old|red|blue|green|sweet|small|brown|short|bad|tired) )?(?:of \w+ )?)"
-            r"([a-z]+(?: cars?)?)", row["question"]
+            r"([a-z]+(?: cars?)?)",
+            row["question"],
         )
         for n, between, noun in counted:
             ones += n == "1" and noun in SINGULARS
