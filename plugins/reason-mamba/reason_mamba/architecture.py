@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reason_cli import Architecture, ArchitectureOptions, Estimate, option
 
@@ -107,12 +107,10 @@ class Mamba(Architecture):
 
     def describe(self, model: PreTrainedModel) -> dict[str, str]:
         """The scan engine in use."""
-        engine = model.scan_engine
+        engine: Any = model.scan_engine
         return {"scan": f"{engine.name} ({engine.description})"}
 
-    def estimate(
-        self, options: MambaOptions, *, vocab_size: int, micro_batch_size: int, length: int
-    ) -> Estimate:
+    def estimate(self, options: MambaOptions, *, vocab_size: int, micro_batch_size: int, length: int) -> Estimate:
         """The exact parameter count, and what one step keeps for its backward pass, in float32."""
         d, inner, rank, n = options.d_model, options.d_inner, options.time_step_rank, options.d_state
         block = (

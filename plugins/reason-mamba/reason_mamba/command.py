@@ -78,9 +78,8 @@ def _inputs(batch: int, d_inner: int, d_state: int, length: int, device: str) ->
 def _forward(engine: str, leaves: dict):
     from reason_mamba.scan import selective_scan
 
-    return selective_scan(
-        *(leaves[name] for name in INPUTS[:-1]), delta_bias=leaves["bias"], delta_softplus=True, engine=engine
-    )
+    u, delta, A, B, C, D, z, bias = (leaves[name] for name in INPUTS)
+    return selective_scan(u, delta, A, B, C, D, z, delta_bias=bias, delta_softplus=True, engine=engine)
 
 
 def _run(engine: str, inputs: dict) -> dict:
