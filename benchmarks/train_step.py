@@ -2,14 +2,15 @@
 
     python benchmarks/train_step.py [--quick] [--json FILE] [--threads 2]
 
-A step is forward, backward and fused AdamW at batch 1, vocabulary 8,192, float32, every token trained. Measured in one
-process, in turns, the fastest of several rounds each:
+A step is forward, backward and fused AdamW at batch 1, vocabulary 8,192, float32, every token trained. Each figure is
+the fastest of several rounds.
 
-- `transformers`' own CPU path (its backward is quadratic in length), and the same with `mambapy` where that is
-  installed (`pip install mambapy`), at lengths 256 and 512;
-- the matrix products of the step alone: the same shapes, forward and backward, nothing else;
-- the step under bfloat16 autocast;
-- peak memory, each length in a process of its own.
+- In one process and in turns: our step, the matrix products of the step alone (the same shapes, forward and backward,
+  nothing else), and our step under bfloat16 autocast.
+- Each in a fresh process, as a training run is: `transformers`' own CPU path (its backward is quadratic in length, in
+  time and in memory that it asks the system for), the same with `mambapy` where that is installed
+  (`pip install mambapy`), and ours.
+- Peak memory, each length in a fresh process.
 
 `--quick` leaves out `transformers` at 512 (minutes a step) and takes fewer rounds.
 """
@@ -95,36 +96,38 @@ def beside_products(lengths: tuple[int, ...], rounds: int) -> list[dict[str, flo
 
 
 def beside_peers(quick: bool, rounds: int) -> list[dict[str, object]]:
-    """Per peer and length: seconds of the peer's step and of ours, taken in the same process."""
+    """Per peer and length: seconds of the peer's step and of ours, each from a process of its own."""
     peers: list[tuple[str, int, int, float]] = [("transformers", 256, 2, 20.0)]
     if not quick:
         peers.append(("transformers", 512, 1, 150.0))
     if find_spec("mambapy"):
-        peers.append(("transformers + mambapy", 512, rounds, 4.0))
+        peers.append(("mambapy", 512, rounds, 4.0))
     found = []
     for name, length, turns, target in peers:
-        peer = training_step(transformers.MambaForCausalLM, length, use_mambapy="mambapy" in name)
-        # a slow peer runs without a turn to warm up, which is nothing beside its minutes
-        seconds = fastest({"peer": peer}, turns)["peer"] if turns > 1 else timed(peer)
-        ours = fastest({"ours": training_step(MambaForCausalLM, length)}, rounds)["ours"]
+        seconds, ours = alone(name, length, turns), alone("ours", length, rounds)
         found.append({"peer": name, "length": length, "seconds": seconds, "ours": ours, "target": target})
     return found
 
 
-def timed(step: Step) -> float:
+def measure_alone(name: str, length: int, rounds: int) -> float:
+    """Seconds of one kind of step; with one round there is no turn to warm up, which is nothing beside minutes."""
+    kind = MambaForCausalLM if name == "ours" else transformers.MambaForCausalLM
+    step = training_step(kind, length, use_mambapy=name == "mambapy")
+    if rounds > 1:
+        return fastest({name: step}, rounds)[name]
     start = time.perf_counter()
     step()
     return time.perf_counter() - start
 
 
-def peak_memory(length: int) -> float:
-    """MiB by which one step at that length raises the peak of a process that has run a short one."""
-    command = [sys.executable, __file__, "--peak", str(length)]
+def alone(*what: object) -> float:
+    """What `measure_alone` or, without a name, `measure_peak` finds in a fresh process."""
+    command = [sys.executable, __file__, "--threads", str(torch.get_num_threads()), "--alone", *map(str, what)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def measure_peak(length: int) -> float:
-    """In a process of its own: what `peak_memory` reports."""
+    """MiB by which one step at that length raises the peak of a process that has run a short one."""
 
     def peak() -> int:
         return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
@@ -171,13 +174,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds, and no transformers at 512")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default 2)")
-    parser.add_argument("--peak", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--alone", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    if arguments.peak:
-        Console().print(measure_peak(arguments.peak))
-        return
     transformers.logging.set_verbosity_error()
+    if arguments.alone:
+        *name, length, rounds = arguments.alone
+        sys.stdout.write(str(measure_alone(name[0], int(length), int(rounds)) if name else measure_peak(int(length))))
+        return
     rounds = 5 if arguments.quick else 15
     results = {
         "threads": arguments.threads,
@@ -185,7 +189,7 @@ def main() -> None:
         "transformers": transformers.__version__,
         "steps": beside_products(LENGTHS, rounds),
         "peers": beside_peers(arguments.quick, rounds),
-        "memory": {str(n): peak_memory(n) for n in LENGTHS} if Path("/proc/self/status").exists() else {},
+        "memory": {str(n): alone(n, 1) for n in LENGTHS} if Path("/proc/self/status").exists() else {},
     }
     show(results, Console())
     if arguments.json:

@@ -410,5 +410,5 @@ def test_convolution_without_a_bias(engine):
 def test_wrong_shapes_are_refused_and_not_read(wrong):
     tensors = arguments(2, 20, 16, 4)
     tensors[wrong] = tensors[wrong][..., :-1]
-    with pytest.raises(ValueError, match="expected float32 of shape"):
+    with pytest.raises(ValueError, match="expected torch.float32 of shape"):
         selective_scan(**tensors, engine="cpu")

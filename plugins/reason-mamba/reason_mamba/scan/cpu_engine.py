@@ -1,9 +1,10 @@
 """The `cpu` engine's two torch operators around the compiled kernels.
 
 `torch.ops.reason.scan_forward` and `scan_backward` are custom operators with fake implementations and a registered
-gradient, so `torch.compile`, `torch.export` and gradient checkpointing see through them. All tensors are float32 and
-time-major, (batch, length, channels); rows may lie further apart than they are wide (a slice of a wider tensor needs
-no copy). Nothing here knows about models.
+gradient, so `torch.compile`, `torch.export` and gradient checkpointing see through them. Tensors are time-major,
+(batch, length, channels); rows may lie further apart than they are wide (a slice of a wider tensor needs no copy).
+u, delta, z, the result and their gradients may be bfloat16 in memory; all else is float32, as is all arithmetic.
+Nothing here knows about models.
 """
 
 from functools import cache
@@ -58,9 +59,10 @@ def scan(
     B, C = _pad(B, more_states), _pad(C, more_states)
     A, initial_state = (_pad(tensor, more_states, more_channels) for tensor in (A, initial_state))
     state = None if initial_state is None else initial_state.float().transpose(1, 2)
+    rows = torch.bfloat16 if all(x is None or x.dtype == torch.bfloat16 for x in (u, delta, z)) else torch.float32
     inputs = (
-        _rows(u), _rows(delta), (A.float() * LOG2_E).t().contiguous(), _rows(B), _rows(C), _f32(D),
-        None if z is None else _rows(z), _f32(delta_bias), _f32(mask),
+        u.to(rows), delta.to(rows), (A.float() * LOG2_E).t().contiguous(), B.float(), C.float(), _f32(D),
+        None if z is None else z.to(rows), _f32(delta_bias), _f32(mask),
     )  # fmt: skip
     if torch.is_grad_enabled():
         out, last, _ = torch.ops.reason.scan_forward(*inputs, state, delta_softplus)
@@ -88,12 +90,6 @@ def _f32(tensor: Any) -> Any:
     return None if tensor is None else tensor.float().contiguous()
 
 
-def _rows(tensor: Tensor) -> Tensor:
-    """float32 with neighbouring channels side by side; free where that is so already."""
-    tensor = tensor.float()
-    return tensor if tensor.stride(2) == 1 else tensor.contiguous()
-
-
 @torch.library.custom_op("reason::scan_forward", mutates_args=(), device_types="cpu")
 def scan_forward(
     u: Tensor,
@@ -111,21 +107,21 @@ def scan_forward(
     """(out, last state, states at chunk borders). A is A / log(2), (states, channels), a state one of these per row."""
     batch, length, channels = u.shape
     _check(u, delta, A, B, C, D, z, bias, mask, state)
-    out = torch.empty(batch, length, channels)
+    out = torch.empty(u.shape, dtype=u.dtype)
     borders = torch.empty(batch, -(-length // CHUNK) + 1, A.shape[0], channels)
     borders[:, 0] = 0.0 if state is None else state
     block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
     block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
     block.add(out)
-    block.run(_kernel("forward"))
+    block.run("forward")
     return out, borders[:, -1].clone(), borders
 
 
 @scan_forward.register_fake
 def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):
-    batch, length, channels = u.shape
-    last = u.new_empty(batch, A.shape[0], channels)
-    return u.new_empty(batch, length, channels), last, u.new_empty(batch, -(-length // CHUNK) + 1, *last.shape[1:])
+    batch, length = u.shape[:2]
+    last = A.new_empty(batch, *A.shape)
+    return u.new_empty(u.shape), last, A.new_empty(batch, -(-length // CHUNK) + 1, *A.shape)
 
 
 @torch.library.custom_op("reason::scan_inference", mutates_args=("state",), device_types="cpu")
@@ -144,11 +140,11 @@ def scan_inference(
 ) -> Tensor:
     """out, with `state` advanced in place: every chunk border is the state itself, so none is kept."""
     _check(u, delta, A, B, C, D, z, bias, mask, state)
-    out = torch.empty(u.shape)
+    out = torch.empty(u.shape, dtype=u.dtype)
     block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
     block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, state.unsqueeze(1).expand(-1, 2, -1, -1))
     block.add(out)
-    block.run(_kernel("forward"))
+    block.run("forward")
     return out
 
 
@@ -179,15 +175,15 @@ def scan_backward(
     block = _Block(u, A.shape[0], BUFFERS_BACKWARD, softplus)
     block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
     block.add_rows(dout)
-    grad_u, grad_delta = torch.empty(batch, length, channels), torch.empty(batch, length, channels)
-    grad_z = torch.empty(0 if z is None else (batch, length, channels))
+    grad_u, grad_delta = torch.empty(u.shape, dtype=u.dtype), torch.empty(u.shape, dtype=u.dtype)
+    grad_z = torch.empty(0 if z is None else u.shape, dtype=u.dtype)
     grad_b, grad_c = (torch.empty(block.groups, batch, length, states) for _ in range(2))
     grad_a, grad_d, grad_bias = (
         torch.zeros(batch, *shape) for shape in ((states, channels), (channels,), (channels,))
     )
     grad_state = _copy(dlast)
     block.add(grad_u, grad_delta, grad_z, grad_b, grad_c, grad_a, grad_d, grad_bias, grad_state)
-    block.run(_kernel("backward"))
+    block.run("backward")
     sums = [grad.sum(0) for grad in (grad_b, grad_c, grad_d)]
     return [grad_u, grad_delta, grad_a.sum(0) / LOG2_E, *sums, grad_z, grad_bias.sum(0), grad_state]
 
@@ -196,9 +192,11 @@ def scan_backward(
 def _(dout, dlast, borders, u, delta, A, B, C, D, z, bias, mask, softplus):
     batch, length, channels = u.shape
     states = A.shape[0]
-    rows, narrow = (batch, length, channels), (batch, length, states)
-    shapes = [rows, rows, (states, channels), narrow, narrow, (channels,), rows if z is not None else (0,), (channels,)]
-    return [u.new_empty(shape) for shape in [*shapes, (batch, states, channels)]]
+    narrow = (batch, length, states)
+    small = [A.new_empty(shape) for shape in ((states, channels), narrow, narrow, (channels,))]
+    grad_z = u.new_empty(0 if z is None else u.shape)
+    last = [A.new_empty(channels), A.new_empty(batch, states, channels)]
+    return [u.new_empty(u.shape), u.new_empty(u.shape), *small, grad_z, *last]
 
 
 def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
@@ -211,7 +209,7 @@ def _save(ctx: Any, inputs: tuple, output: tuple) -> None:
 def _gradient(ctx: Any, dout: Tensor | None, dlast: Tensor | None, _: Tensor | None) -> tuple:
     borders, *inputs = ctx.saved_tensors
     u, D, z, bias = inputs[0], inputs[5], inputs[6], inputs[7]
-    dout = torch.zeros(u.shape) if dout is None else _rows(dout)
+    dout = torch.zeros_like(u) if dout is None else dout.to(u.dtype)
     dlast = torch.zeros_like(borders[:, 0]) if dlast is None else dlast
     *grads, grad_d, grad_z, grad_bias, grad_state = torch.ops.reason.scan_backward(
         dout, dlast, borders, *inputs, ctx.softplus
@@ -234,27 +232,30 @@ def _check(
 ) -> None:  # fmt: skip
     (batch, length, channels), states = u.shape, A.shape[0]
     rows, narrow, vector = (batch, length, channels), (batch, length, states), (channels,)
-    _expect([(u, rows), (delta, rows), (z, rows), (B, narrow), (C, narrow), (A, (states, channels))])
-    _expect([(D, vector), (bias, vector), (mask, rows[:2]), (state, (batch, states, channels))])
+    _expect([(u, rows), (delta, rows), (z, rows)], u.dtype)
+    _expect([(B, narrow), (C, narrow), (A, (states, channels)), (D, vector), (bias, vector)])
+    _expect([(mask, rows[:2]), (state, (batch, states, channels))])
     if channels % LANES or states % STATES:
         raise ValueError(f"{channels} channels and {states} states are not multiples of {LANES} and {STATES}")
 
 
-def _expect(shapes: list[tuple[Tensor | None, tuple[int, ...]]]) -> None:
-    """Raise ValueError where a shape is not what the kernels, which read raw memory, take it for."""
+def _expect(shapes: list[tuple[Tensor | None, tuple[int, ...]]], dtype: torch.dtype = torch.float32) -> None:
+    """Raise ValueError where a tensor is not what the kernels, which read raw memory, take it for."""
     for tensor, shape in shapes:
-        if tensor is not None and (tuple(tensor.shape) != tuple(shape) or tensor.dtype != torch.float32):
-            raise ValueError(f"expected float32 of shape {shape}, not {tensor.dtype} of {tuple(tensor.shape)}")
+        if tensor is not None and (tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype):
+            found = f"{tensor.dtype} of {tuple(tensor.shape)}"
+            raise ValueError(f"expected {dtype} of shape {tuple(shape)}, not {found}")
 
 
 class _Block:
     """The block of int64 that a kernel reads: counters, sizes, scratch memory, then addresses and strides in bytes."""
 
     def __init__(self, rows: Tensor, states: int, buffers: tuple[int, int], softplus: bool = False) -> None:
+        self.dtype = str(rows.dtype).removeprefix("torch.")
         batch, length, channels = rows.shape
         self.threads = torch.get_num_threads()
         # Groups of channels give every thread a few tasks; more groups would fold the gradients of B and C more often.
-        self.groups = min(channels // (LANES * BLOCK) or 1, -(-2 * self.threads // batch))
+        self.groups = min(channels // (LANES * BLOCK) or 1, -(-2 * self.threads // max(batch, 1)))
         scratch = (buffers[0] + buffers[1] * states) * CHUNK * LANES * 4
         self.scratch = torch.empty(self.threads * scratch // 4)
         self.numbers = [
@@ -265,14 +266,23 @@ class _Block:
 
     def add(self, *tensors: Tensor | None) -> None:
         """Contiguous tensors, by address alone; 0 stands for one that is absent."""
-        self.alive += [tensor for tensor in tensors if tensor is not None]
-        self.numbers += [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+        for tensor in tensors:
+            self._keep(None if tensor is None else tensor.contiguous())
 
     def add_rows(self, *tensors: Tensor | None) -> None:
         """Time-major tensors: address, bytes from one batch row and from one step to the next."""
         for tensor in tensors:
-            self.add(tensor)
-            self.numbers += [0, 0] if tensor is None else [4 * tensor.stride(0), 4 * tensor.stride(1)]
+            if tensor is not None and tensor.stride(-1) != 1:
+                tensor = tensor.contiguous()
+            self._keep(tensor)
+            size = 0 if tensor is None else tensor.element_size()
+            self.numbers += [0, 0] if tensor is None else [size * tensor.stride(0), size * tensor.stride(1)]
+
+    def _keep(self, tensor: Tensor | None) -> None:
+        """An address, and the tensor itself, which must live as long as the block."""
+        if tensor is not None:
+            self.alive.append(tensor)
+        self.numbers.append(0 if tensor is None else tensor.data_ptr())
 
     def add_scan_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:
         """What both kernels read, in the order in which both read it."""
@@ -280,8 +290,9 @@ class _Block:
         self.add(A, _or_zeros(D, u.shape[2]), _or_zeros(bias, u.shape[2]), mask)
         self.add_rows(borders)
 
-    def run(self, kernel: Any) -> None:
-        pool.run(kernel, torch.tensor(self.numbers), self.threads)
+    def run(self, name: str) -> None:
+        """Run the kernel of that name, in its form for the dtype of the rows."""
+        pool.run(_kernel(f"{name}_{self.dtype}"), torch.tensor(self.numbers), self.threads)
 
 
 def _or_zeros(vector: Tensor | None, size: int) -> Tensor:
@@ -293,7 +304,8 @@ def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tenso
     dtype, channels = x.dtype, x.shape[2]
     spare = -channels % LANES
     x, bias, weight = _pad(x, spare), _pad(bias, spare), _pad(weight, 0, spare)
-    out = torch.ops.reason.conv_forward(_rows(x), _f32(weight).t().contiguous(), _f32(bias), _f32(mask))
+    rows = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
+    out = torch.ops.reason.conv_forward(x.to(rows), _f32(weight).t().contiguous(), _f32(bias), _f32(mask))
     return (out[..., :channels] if spare else out).to(dtype)
 
 
@@ -302,14 +314,14 @@ def conv_forward(x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | 
     """x (batch, length, channels), weight (width, channels), bias (channels,), mask (batch, length)."""
     batch, length, channels = x.shape
     width = weight.shape[0]
-    _expect([(x, x.shape), (weight, (width, channels)), (bias, (channels,)), (mask, (batch, length))])
+    _expect([(weight, (width, channels)), (bias, (channels,)), (mask, (batch, length))])
     if channels % LANES:
         raise ValueError(f"{channels} channels are not a multiple of {LANES}")
-    out = torch.empty(x.shape)
+    out = torch.empty(x.shape, dtype=x.dtype)
     block = _Block(x, width, (0, 0))
     block.add_rows(x)
     block.add(weight, _or_zeros(bias, x.shape[2]), mask, out)
-    block.run(_kernel("conv_forward"))
+    block.run("conv_forward")
     return out
 
 
@@ -322,20 +334,20 @@ def _(x, weight, bias, mask):
 def conv_backward(dout: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None) -> list[Tensor]:
     """Gradients of x, weight and bias (even where there is none)."""
     width, channels = weight.shape
-    grad_x = torch.empty(x.shape)
+    grad_x = torch.empty(x.shape, dtype=x.dtype)
     grad_weight, grad_bias = torch.zeros(x.shape[0], width, channels), torch.zeros(x.shape[0], channels)
     block = _Block(x, width, (BLOCK * (1 + width // CHUNK + 1), 0))
     block.add_rows(x)
     block.add(weight, _or_zeros(bias, channels), mask)
     block.add_rows(dout)
     block.add(grad_x, grad_weight, grad_bias)
-    block.run(_kernel("conv_backward"))
+    block.run("conv_backward")
     return [grad_x, grad_weight.sum(0), grad_bias.sum(0)]
 
 
 @conv_backward.register_fake
 def _(dout, x, weight, bias, mask):
-    return [x.new_empty(x.shape), torch.empty_like(weight), x.new_empty(x.shape[2])]
+    return [x.new_empty(x.shape), torch.empty_like(weight), weight.new_empty(x.shape[2])]
 
 
 def _save_conv(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -344,7 +356,7 @@ def _save_conv(ctx: Any, inputs: tuple, output: Tensor) -> None:
 
 def _conv_gradient(ctx: Any, dout: Tensor) -> tuple:
     x, weight, bias, mask = ctx.saved_tensors
-    grad_x, grad_weight, grad_bias = torch.ops.reason.conv_backward(_rows(dout), x, weight, bias, mask)
+    grad_x, grad_weight, grad_bias = torch.ops.reason.conv_backward(dout.to(x.dtype), x, weight, bias, mask)
     return grad_x, grad_weight, None if bias is None else grad_bias, None
 
 

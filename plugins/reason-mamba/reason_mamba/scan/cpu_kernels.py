@@ -35,6 +35,7 @@ from .simd import (
     load,
     load_coefficients,
     load_int,
+    load_row,
     load_splat,
     load_states,
     load_wide,
@@ -43,6 +44,7 @@ from .simd import (
     softplus,
     splat,
     store,
+    store_row,
     store_scalar,
     store_states,
     take,
@@ -62,7 +64,7 @@ def _arg(args, index):
 @njit(forceinline=True)
 def _step_size(delta, bias, softplus_on):
     raw = delta + bias
-    return softplus(raw) if softplus_on else raw
+    return softplus(raw) if softplus_on != 0 else raw
 
 
 @njit(forceinline=True)
@@ -71,12 +73,13 @@ def _keep(mask, t):
     return load_splat(mask + 4 * t) if mask != 0 else splat(1.0)
 
 
-def forward(args):
+@njit(forceinline=True)
+def _forward(args, half):
     """One thread's share of the forward scan. See `cpu_engine.py` for the block at `args`."""
     n_tasks, length, channels, states, chunk, groups = (
         _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 6), _arg(args, 7)
     )  # fmt: skip
-    softplus_on = _arg(args, 8) != 0
+    softplus_on = _arg(args, 8)
     u_at, u_batch, u_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
     delta_at, delta_batch, delta_row = _arg(args, 14), _arg(args, 15), _arg(args, 16)
     z_at, z_batch, z_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
@@ -95,6 +98,7 @@ def forward(args):
 
     vectors = channels // LANES
     state_size = 4 * channels  # bytes from one state number to the next
+    row_size = state_size // 2 if half != 0 else state_size  # and from one step of a result to the next
     while True:
         task = take(args)
         if task >= n_tasks:
@@ -102,7 +106,7 @@ def forward(args):
         row, group = task // groups, task % groups
         u_task, delta_task, z_task = u_at + row * u_batch, delta_at + row * delta_batch, z_at + row * z_batch
         b_task, c_task = b_at + row * b_batch, c_at + row * c_batch
-        out_task = out_at + row * length * state_size
+        out_task = out_at + row * length * row_size
         mask = mask_at + row * length * 4 if mask_at != 0 else 0
         border = borders_at + row * borders_row
         first, last = group * vectors // groups, (group + 1) * vectors // groups
@@ -114,8 +118,8 @@ def forward(args):
                     keep = _keep(mask, start + t)
                     for i in range(width):
                         at = (v + i) * BYTES
-                        u = load(u_task + (start + t) * u_row + at)
-                        delta = load(delta_task + (start + t) * delta_row + at)
+                        u = load_row(u_task + (start + t) * u_row, v + i, half)
+                        delta = load_row(delta_task + (start + t) * delta_row, v + i, half)
                         dt = _step_size(delta, load(bias_at + at), softplus_on) * keep
                         store(dt_buf + i * buffer + t * BYTES, dt)
                         store(du_buf + i * buffer + t * BYTES, dt * u)
@@ -134,21 +138,21 @@ def forward(args):
                         store_states(border + borders_chunk + at, state_size, h)
                 for t in range(steps):
                     for i in range(width):
-                        at = (v + i) * BYTES
                         y = load(y_buf + i * buffer + t * BYTES)
                         if z_at != 0:
-                            z = load(z_task + (start + t) * z_row + at)
+                            z = load_row(z_task + (start + t) * z_row, v + i, half)
                             y = y * z * sigmoid(z)
-                        store(out_task + (start + t) * state_size + at, y)
+                        store_row(out_task + (start + t) * row_size, v + i, half, y)
             border += borders_chunk
 
 
-def backward(args):
+@njit(forceinline=True)
+def _backward(args, half):
     """One thread's share of the backward scan. See `cpu_engine.py` for the block at `args`."""
     n_tasks, length, channels, states, chunk, groups = (
         _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 6), _arg(args, 7)
     )  # fmt: skip
-    softplus_on = _arg(args, 8) != 0
+    softplus_on = _arg(args, 8)
     u_at, u_batch, u_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
     delta_at, delta_batch, delta_row = _arg(args, 14), _arg(args, 15), _arg(args, 16)
     z_at, z_batch, z_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
@@ -177,6 +181,7 @@ def backward(args):
 
     vectors = channels // LANES
     state_size = 4 * channels
+    row_size = state_size // 2 if half != 0 else state_size
     border_size = states * state_size
     n_chunks = (length + chunk - 1) // chunk
     batch = n_tasks // groups
@@ -205,12 +210,12 @@ def backward(args):
                     keep = _keep(mask, start + t)
                     for i in range(width):
                         at = (v + i) * BYTES
-                        u = load(u_task + (start + t) * u_row + at)
-                        delta = load(delta_task + (start + t) * delta_row + at)
+                        u = load_row(u_task + (start + t) * u_row, v + i, half)
+                        delta = load_row(delta_task + (start + t) * delta_row, v + i, half)
                         dt = _step_size(delta, load(bias_at + at), softplus_on) * keep
-                        dy = load(dout_task + (start + t) * dout_row + at)
+                        dy = load_row(dout_task + (start + t) * dout_row, v + i, half)
                         if z_at != 0:
-                            z = load(z_task + (start + t) * z_row + at)
+                            z = load_row(z_task + (start + t) * z_row, v + i, half)
                             dy = dy * z * sigmoid(z)
                         here = i * buffer + t * BYTES
                         store(dt_buf + here, dt)
@@ -258,22 +263,22 @@ def backward(args):
                     for i in range(width):
                         at = (v + i) * BYTES
                         here = i * buffer + t * BYTES
-                        to = (rows_before + start + t) * state_size + at
-                        u = load(u_task + (start + t) * u_row + at)
+                        to = (rows_before + start + t) * row_size
+                        u = load_row(u_task + (start + t) * u_row, v + i, half)
                         dy = load(dy_buf + here)
                         ddu = load(ddu_buf + here)
                         if z_at != 0:
-                            z = load(z_task + (start + t) * z_row + at)
+                            z = load_row(z_task + (start + t) * z_row, v + i, half)
                             s = sigmoid(z)
                             slope = s * (splat(1.0) + z * (splat(1.0) - s))
-                            dout = load(dout_task + (start + t) * dout_row + at)
-                            store(grad_z_at + to, dout * load(y_buf + here) * slope)
+                            dout = load_row(dout_task + (start + t) * dout_row, v + i, half)
+                            store_row(grad_z_at + to, v + i, half, dout * load(y_buf + here) * slope)
                         ddelta = (load(ddt_buf + here) * splat(LN_2) + ddu * u) * keep
-                        if softplus_on:
-                            raw = load(delta_task + (start + t) * delta_row + at) + load(bias_at + at)
+                        if softplus_on != 0:
+                            raw = load_row(delta_task + (start + t) * delta_row, v + i, half) + load(bias_at + at)
                             ddelta = ddelta * sigmoid(raw)
-                        store(grad_delta_at + to, ddelta)
-                        store(grad_u_at + to, ddu * load(dt_buf + here) + dy * load(d_at + at))
+                        store_row(grad_delta_at + to, v + i, half, ddelta)
+                        store_row(grad_u_at + to, v + i, half, ddu * load(dt_buf + here) + dy * load(d_at + at))
                         store(grad_d + at, load(grad_d + at) + dy * u)
                         store(grad_bias + at, load(grad_bias + at) + ddelta)
             for t in range(steps):
@@ -285,33 +290,36 @@ def backward(args):
 
 
 @njit(forceinline=True)
-def _tap(x_task, x_row, at, mask, s):
+def _tap(x_task, x_row, v, half, mask, s):
     """The convolution's input at step s: zero before the first step and at padding."""
     if s < 0:
         return splat(0.0)
-    return load(x_task + s * x_row + at) * _keep(mask, s)
+    return load_row(x_task + s * x_row, v, half) * _keep(mask, s)
 
 
 @njit(forceinline=True)
-def _convolve(x_task, x_row, at, mask, weight_at, tap_size, bias_at, width, t):
+def _convolve(x_task, x_row, v, half, mask, weight_at, tap_size, bias_at, width, t):
+    at = v * BYTES
     acc = load(bias_at + at)
     oldest = t - width + 1
     if oldest >= 0 and mask == 0:  # the common case, without a question per tap
         for k in range(width):
-            acc = acc + load(weight_at + k * tap_size + at) * load(x_task + (oldest + k) * x_row + at)
+            acc = acc + load(weight_at + k * tap_size + at) * load_row(x_task + (oldest + k) * x_row, v, half)
     else:
         for k in range(width):
-            acc = acc + load(weight_at + k * tap_size + at) * _tap(x_task, x_row, at, mask, oldest + k)
+            acc = acc + load(weight_at + k * tap_size + at) * _tap(x_task, x_row, v, half, mask, oldest + k)
     return acc
 
 
-def conv_forward(args):
+@njit(forceinline=True)
+def _conv_forward(args, half):
     """One thread's share of silu(causal depthwise convolution)."""
     n_tasks, length, channels, width, groups = _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 7)
     x_at, x_batch, x_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
     weight_at, bias_at, mask_at, out_at = _arg(args, 14), _arg(args, 15), _arg(args, 16), _arg(args, 17)
     vectors = channels // LANES
-    row_size = 4 * channels
+    tap_size = 4 * channels
+    row_size = tap_size // 2 if half != 0 else tap_size
     while True:
         task = take(args)
         if task >= n_tasks:
@@ -321,12 +329,12 @@ def conv_forward(args):
         mask = mask_at + row * length * 4 if mask_at != 0 else 0
         for t in range(length):
             for v in range(group * vectors // groups, (group + 1) * vectors // groups):
-                at = v * BYTES
-                s = _convolve(x_task, x_row, at, mask, weight_at, row_size, bias_at, width, t)
-                store(out_task + t * row_size + at, s * sigmoid(s))
+                s = _convolve(x_task, x_row, v, half, mask, weight_at, tap_size, bias_at, width, t)
+                store_row(out_task + t * row_size, v, half, s * sigmoid(s))
 
 
-def conv_backward(args):
+@njit(forceinline=True)
+def _conv_backward(args, half):
     """One thread's share of the gradients of `conv_forward`; the convolution itself is computed again."""
     n_tasks, length, channels, width, chunk, groups = (
         _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 6), _arg(args, 7)
@@ -337,7 +345,8 @@ def conv_backward(args):
     grad_x_at, grad_weight_at, grad_bias_at = _arg(args, 20), _arg(args, 21), _arg(args, 22)
     ds_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
     vectors = channels // LANES
-    row_size = 4 * channels
+    tap_size = 4 * channels
+    row_size = tap_size // 2 if half != 0 else tap_size
     while True:
         task = take(args)
         if task >= n_tasks:
@@ -345,8 +354,8 @@ def conv_backward(args):
         row, group = task // groups, task % groups
         x_task, dout_task = x_at + row * x_batch, dout_at + row * dout_batch
         mask = mask_at + row * length * 4 if mask_at != 0 else 0
-        grad_x, grad_bias = grad_x_at + row * length * row_size, grad_bias_at + row * row_size
-        grad_weight = grad_weight_at + row * width * row_size
+        grad_x, grad_bias = grad_x_at + row * length * row_size, grad_bias_at + row * tap_size
+        grad_weight = grad_weight_at + row * width * tap_size
         first, last = group * vectors // groups, (group + 1) * vectors // groups
         for start in range(0, length, chunk):
             end = min(start + chunk, length)
@@ -356,15 +365,16 @@ def conv_backward(args):
                 for t in range(start, min(end + width - 1, length)):
                     for i in range(side):
                         at = (v + i) * BYTES
-                        s = _convolve(x_task, x_row, at, mask, weight_at, row_size, bias_at, width, t)
+                        s = _convolve(x_task, x_row, v + i, half, mask, weight_at, tap_size, bias_at, width, t)
                         sig = sigmoid(s)
-                        ds = load(dout_task + t * dout_row + at) * sig * (splat(1.0) + s * (splat(1.0) - sig))
+                        slope = sig * (splat(1.0) + s * (splat(1.0) - sig))
+                        ds = load_row(dout_task + t * dout_row, v + i, half) * slope
                         store(ds_buf + ((t - start) * BLOCK + i) * BYTES, ds)
                         if t < end:
                             store(grad_bias + at, load(grad_bias + at) + ds)
                             for k in range(width):
-                                to = grad_weight + k * row_size + at
-                                store(to, load(to) + ds * _tap(x_task, x_row, at, mask, t - width + 1 + k))
+                                to = grad_weight + k * tap_size + at
+                                store(to, load(to) + ds * _tap(x_task, x_row, v + i, half, mask, t - width + 1 + k))
                 for t in range(start, end):
                     keep = _keep(mask, t)
                     for i in range(side):
@@ -374,5 +384,40 @@ def conv_backward(args):
                             later = t + width - 1 - k
                             if later < length:
                                 ds = load(ds_buf + ((later - start) * BLOCK + i) * BYTES)
-                                dx = dx + load(weight_at + k * row_size + at) * ds
-                        store(grad_x + t * row_size + at, dx * keep)
+                                dx = dx + load(weight_at + k * tap_size + at) * ds
+                        store_row(grad_x + t * row_size, v + i, half, dx * keep)
+
+
+# Each kernel twice: the constant is known when it is compiled, so that neither form asks about the other.
+
+
+def forward_float32(args):
+    _forward(args, 0)
+
+
+def forward_bfloat16(args):
+    _forward(args, 1)
+
+
+def backward_float32(args):
+    _backward(args, 0)
+
+
+def backward_bfloat16(args):
+    _backward(args, 1)
+
+
+def conv_forward_float32(args):
+    _conv_forward(args, 0)
+
+
+def conv_forward_bfloat16(args):
+    _conv_forward(args, 1)
+
+
+def conv_backward_float32(args):
+    _conv_backward(args, 0)
+
+
+def conv_backward_bfloat16(args):
+    _conv_backward(args, 1)

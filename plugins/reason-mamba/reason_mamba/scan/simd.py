@@ -74,7 +74,7 @@ def _pointer(builder, address, kind):
 
 
 def _load(builder, address, kind):
-    return builder.load(_pointer(builder, address, kind), align=4, typ=kind)
+    return builder.load(_pointer(builder, address, kind), align=2, typ=kind)
 
 
 def _join(builder, parts):
@@ -95,6 +95,55 @@ def load(typing, address):
         return _load(builder, args[0], _floats(f32x16))
 
     return f32x16(types.int64), lower
+
+
+@intrinsic
+def _load_bfloat16(typing, address):
+    """Sixteen bfloat16: the upper halves of sixteen float32."""
+
+    def lower(context, builder, sig, args):
+        halves = _load(builder, args[0], ir.VectorType(ir.IntType(16), LANES))
+        bits = builder.shl(builder.zext(halves, _ints(f32x16)), ir.Constant(_ints(f32x16), [16] * LANES))
+        return builder.bitcast(bits, _floats(f32x16))
+
+    return f32x16(types.int64), lower
+
+
+@intrinsic
+def _store_bfloat16(typing, address, vector):
+    """Write sixteen bfloat16, rounded to the nearest and to even when in doubt; a NaN stays one."""
+
+    def lower(context, builder, sig, args):
+        ints = _ints(f32x16)
+
+        def every(value):
+            return ir.Constant(ints, [value] * LANES)
+
+        bits = builder.bitcast(args[1], ints)
+        odd = builder.and_(builder.lshr(bits, every(16)), every(1))
+        rounded = builder.add(bits, builder.add(odd, every(0x7FFF)))
+        rounded = builder.select(builder.fcmp_unordered("uno", args[1], args[1]), every(0x7FC00000), rounded)
+        kind = ir.VectorType(ir.IntType(16), LANES)
+        halves = builder.trunc(builder.lshr(rounded, every(16)), kind)
+        builder.store(halves, _pointer(builder, args[0], kind), align=2)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, f32x16), lower
+
+
+@njit(forceinline=True)
+def load_row(row, index, half):
+    """The vector of that index in a row of float32, or of bfloat16 where `half` is not 0."""
+    return _load_bfloat16(row + index * BYTES // 2) if half != 0 else load(row + index * BYTES)
+
+
+@njit(forceinline=True)
+def store_row(row, index, half, vector):
+    """Write the vector of that index in a row of float32, or of bfloat16 where `half` is not 0."""
+    if half != 0:
+        _store_bfloat16(row + index * BYTES // 2, vector)
+    else:
+        store(row + index * BYTES, vector)
 
 
 @intrinsic
