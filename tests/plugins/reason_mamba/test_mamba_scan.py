@@ -163,9 +163,9 @@ def test_transposed_views_and_slices_are_not_copied():
     assert u.numel() in copies.sizes
 
 
-def operands(batch=2, length=40, channels=32, states=4, requires_grad=True):
+def operands(batch=2, length=40, channels=32, states=4, requires_grad=True, dtype=torch.float32):
     """The forward operator's own arguments: time-major, A by states first, a state before the first step."""
-    rows = [torch.randn(batch, length, channels) for _ in range(3)]
+    rows = [torch.randn(batch, length, channels, dtype=dtype) for _ in range(3)]
     narrow = [torch.randn(batch, length, states) for _ in range(2)]
     u, delta, z, B, C = (tensor.requires_grad_(requires_grad) for tensor in (*rows, *narrow))
     A = (-torch.rand(states, channels)).requires_grad_(requires_grad)
@@ -174,12 +174,18 @@ def operands(batch=2, length=40, channels=32, states=4, requires_grad=True):
     return u, delta, A, B, C, D, z, bias, (torch.rand(batch, length) > 0.2).float(), state, True
 
 
-def test_the_operators_pass_torch_s_own_check():
-    torch.library.opcheck(torch.ops.reason.scan_forward, operands())
-    u, delta, A, B, C, D, z, bias, mask, state, _ = operands(requires_grad=False)
-    _, last, borders = torch.ops.reason.scan_forward(u, delta, A, B, C, D, z, bias, mask, state, True)
-    arguments = (torch.randn_like(u), torch.randn_like(last), borders, u, delta, A, B, C, D, z, bias, mask, True)
-    torch.library.opcheck(torch.ops.reason.scan_backward, arguments)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_operators_pass_torch_s_own_check(dtype):
+    operators, check = torch.ops.reason, torch.library.opcheck
+    check(operators.scan_forward, operands(dtype=dtype))
+    u, delta, A, B, C, D, z, bias, mask, state, _ = operands(requires_grad=False, dtype=dtype)
+    check(operators.scan_inference, (u, delta, A, B, C, D, z, bias, mask, state, True))
+    _, last, borders = operators.scan_forward(u, delta, A, B, C, D, z, bias, mask, state, True)
+    gradients = torch.randn_like(u), torch.randn_like(last)
+    check(operators.scan_backward, (*gradients, borders, u, delta, A, B, C, D, z, bias, mask, True))
+    weight = torch.randn(4, 32, requires_grad=True)
+    check(operators.conv_forward, (u.clone().requires_grad_(), weight, bias, mask))
+    check(operators.conv_backward, (gradients[0], u, weight.detach(), bias, mask))
 
 
 def test_it_compiles_without_a_graph_break():
@@ -410,5 +416,5 @@ def test_convolution_without_a_bias(engine):
 def test_wrong_shapes_are_refused_and_not_read(wrong):
     tensors = arguments(2, 20, 16, 4)
     tensors[wrong] = tensors[wrong][..., :-1]
-    with pytest.raises(ValueError, match="expected torch.float32 of shape"):
+    with pytest.raises(ValueError, match=r"expected torch\.float32 of shape"):
         selective_scan(**tensors, engine="cpu")

@@ -1,10 +1,10 @@
-"""The `cpu` engine's two torch operators around the compiled kernels.
+"""The `cpu` engine: torch operators around the compiled kernels.
 
-`torch.ops.reason.scan_forward` and `scan_backward` are custom operators with fake implementations and a registered
-gradient, so `torch.compile`, `torch.export` and gradient checkpointing see through them. Tensors are time-major,
-(batch, length, channels); rows may lie further apart than they are wide (a slice of a wider tensor needs no copy).
-u, delta, z, the result and their gradients may be bfloat16 in memory; all else is float32, as is all arithmetic.
-Nothing here knows about models.
+`torch.ops.reason.scan_forward`, `conv_forward` and their like are custom operators with fake implementations and
+registered gradients, so `torch.compile`, `torch.export` and gradient checkpointing see through them. Tensors are
+time-major, (batch, length, channels); rows may lie further apart than they are wide (a slice of a wider tensor needs
+no copy). u, delta, z, the result and their gradients may be bfloat16 in memory; all else is float32, as is all
+arithmetic. Nothing here knows about models.
 """
 
 from functools import cache
