@@ -17,8 +17,8 @@ from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
 if TYPE_CHECKING:
     from reason_cli.engine.evaluate import Evaluation, Subject, Task
+    from reason_cli.engine.job import TrainJob
     from reason_cli.engine.sources import Source
-    from reason_cli.engine.train import TrainJob
 
 
 def run_layer(board: Switchboard, run: Run) -> Layer:
@@ -29,7 +29,7 @@ def run_layer(board: Switchboard, run: Run) -> Layer:
 
 def train_job(board: Switchboard, settings: Settings, choice: ArchitectureChoice) -> TrainJob:
     """The training job of resolved settings. Raises `ReasonError` for a dataset that is not there."""
-    from reason_cli.engine.train import TrainJob
+    from reason_cli.engine.job import TrainJob
 
     data = settings.make(DataOptions, "data")
     if not data.dataset:

@@ -8,7 +8,7 @@ from reason_cli.cli.display import out, size, table
 from reason_cli.cli.jobs import plain
 
 if TYPE_CHECKING:
-    from reason_cli.engine.train import TrainJob
+    from reason_cli.engine.job import TrainJob
 
 
 def show_plan(job: TrainJob) -> None:

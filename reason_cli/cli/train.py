@@ -41,7 +41,8 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
         return show_plan(job)
 
     from reason_cli.cli.display import TerminalReporter, show_samples
-    from reason_cli.engine.train import newest_checkpoint, train
+    from reason_cli.engine.resume import newest_checkpoint
+    from reason_cli.engine.train import train
 
     report = TerminalReporter()
     checkpoint = newest_checkpoint(run) if run else None
