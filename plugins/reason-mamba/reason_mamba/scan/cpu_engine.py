@@ -178,9 +178,7 @@ def scan_backward(
     grad_u, grad_delta = torch.empty(u.shape, dtype=u.dtype), torch.empty(u.shape, dtype=u.dtype)
     grad_z = torch.empty(0 if z is None else u.shape, dtype=u.dtype)
     grad_b, grad_c = (torch.empty(block.groups, batch, length, states) for _ in range(2))
-    grad_a, grad_d, grad_bias = (
-        torch.zeros(batch, *shape) for shape in ((states, channels), (channels,), (channels,))
-    )
+    grad_a, grad_d, grad_bias = (torch.zeros(batch, *shape) for shape in ((states, channels), (channels,), (channels,)))
     grad_state = _copy(dlast)
     block.add(grad_u, grad_delta, grad_z, grad_b, grad_c, grad_a, grad_d, grad_bias, grad_state)
     block.run("backward")
