@@ -136,8 +136,7 @@ def load_questions(task: Task, options: EvalOptions, report: Reporter) -> Loaded
 
     Raises `ReasonError` when the dataset asks nothing (plain text).
     """
-    endless = not task.source.formatter.hub and not task.source.formatter.suffixes
-    take = options.limit or task.source.spec.take or (ENDLESS if endless else 0)
+    take = options.limit or task.source.spec.take or (ENDLESS if task.source.endless else 0)
     loaded = load(task.source, take=take, seed=options.eval_seed, refuse_bad=False, report=report)
     if not all(isinstance(item, Example) for item in loaded.items):
         raise ReasonError(f"'{task.source.label}' is plain text and asks nothing", "evaluate on questions")

@@ -50,9 +50,7 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
 
 def load_training_rows(job: TrainJob, source: Source, report: Reporter) -> Loaded:
     """The rows of one source; of an endless one as many as `max_rows` says."""
-    formatter = source.formatter
-    endless = not formatter.hub and not formatter.suffixes
-    take = source.spec.take or (job.data.max_rows if endless else 0)
+    take = source.spec.take or (job.data.max_rows if source.endless else 0)
     return load(source, take=take, seed=job.train.seed, refuse_bad=job.data.bad_rows == "refuse", report=report)
 
 

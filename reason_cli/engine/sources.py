@@ -51,6 +51,11 @@ class Source:
     data_folder: Path | None = None  # REASON_DATA
 
     @property
+    def endless(self) -> bool:
+        """Whether rows are made on the spot, so that someone must say how many."""
+        return not self.formatter.hub and not self.formatter.suffixes
+
+    @property
     def label(self) -> str:
         return f"{self.spec.name}:{self.split}" if self.split else self.spec.name
 
