@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,13 +24,15 @@ def option(
     choices: Sequence[str] = (),
     minimum: float | None = None,
     maximum: float | None = None,
+    replaces: str = "",
 ) -> Any:
     """One setting, written once: flags, TOML keys, `--set`, the reference and `run.toml` derive from it.
 
     The field's annotation must be `bool`, `int`, `float`, `str` or `tuple[str, ...]`.
-    `minimum` and `maximum` are inclusive bounds of a number.
+    `minimum` and `maximum` are inclusive bounds of a number. `replaces` names a key of the same table that is another
+    way to say the same: a layer that gives this one takes back what earlier layers gave that one.
     """
-    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum}
+    metadata = {"help": help, "choices": tuple(choices), "minimum": minimum, "maximum": maximum, "replaces": replaces}
     return field(default=default, metadata=metadata)
 
 
@@ -46,13 +48,15 @@ class NoOptions:
 class Example:
     """A question, how it is solved, and its answer.
 
-    `tags` are facts about the question (such as `{"steps": 3}`); evaluation breaks accuracy down by each.
+    `reasoning` may be empty. `tags` are facts about the question (such as `{"steps": 3}`); evaluation breaks accuracy
+    down by each. `reference` is what a verifier needs beyond the answer; it is neither trained on nor stored.
     """
 
     question: str
     reasoning: str
     answer: str
     tags: Mapping[str, str | int] = field(default_factory=dict)
+    reference: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,28 @@ class Text:
     """A plain document: trained on whole, nothing masked."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side of a conversation says; `role` is `system`, `user` or `assistant`."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A conversation, or a question with a reply that has no marked answer.
+
+    Every assistant turn is trained on as it stands, its end token included; all else is masked.
+    """
+
+    turns: tuple[Turn, ...]
+    tags: Mapping[str, str | int] = field(default_factory=dict)
+
+
+Item: TypeAlias = Example | Text | Chat
 
 
 @dataclass(frozen=True)
@@ -75,12 +101,30 @@ class Extraction:
 class Hub:
     """Where a dataset's rows live on the Hugging Face hub.
 
-    `splits` maps the split names that people type to the hub's own; `config` is the hub's subset.
+    `splits` maps the split names that people type to the hub's own; `config` is the hub's subset; `data_dir` a folder
+    and `revision` a branch of the repository. `streaming`: too large to be fetched whole, rows are read as they come.
+    `mirrors` are tried in order when this one cannot be had; they keep the columns, and taking one is said aloud.
     """
 
     id: str
     config: str = ""
     splits: Mapping[str, str] = field(default_factory=lambda: {"train": "train", "test": "test"})
+    data_dir: str = ""
+    revision: str = ""
+    streaming: bool = False
+    mirrors: tuple[Hub, ...] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """A share of a split, told by a hash of each question: from `start` to `end` of all hashes, 0 to 1.
+
+    Parts of one split that do not overlap never share a question, however its rows are duplicated.
+    """
+
+    split: str
+    start: float
+    end: float
 
 
 @dataclass(frozen=True)
@@ -145,29 +189,53 @@ class Architecture(ABC):
 class DatasetFormatter(ABC):
     """A dataset by name: where its rows come from, and what one row says.
 
-    Rows come from one of three places: `hub` (looked for in the folder `REASON_DATA` first, as
-    `NAME/SPLIT.jsonl`), a file given by path whose name ends with one of `suffixes`, or `generate`.
+    Rows come from one of three places: `hub` (looked for in the folder `REASON_DATA` first, as `NAME/SPLIT.jsonl` or
+    another file of rows), `generate`, or, where `universal`, any file, folder or hub id that the user names.
+    `parts` are further splits, each a share of another. `columns` are those of the published rows.
     `extractor` names the answer extractor that grades it.
     """
 
     name: ClassVar[str]
     help: ClassVar[str]
-    hub: ClassVar[Hub | None] = None
+    hub: Hub | None = None
+    universal: ClassVar[bool] = False
     suffixes: ClassVar[tuple[str, ...]] = ()
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
+    parts: ClassVar[Mapping[str, Part]] = {}
+    columns: ClassVar[tuple[str, ...]] = ()
     extractor: ClassVar[str] = "number"
     Options: ClassVar[type] = NoOptions
 
     @abstractmethod
-    def format(self, row: Mapping[str, Any], options: Any) -> Example | Text | None:
+    def format(self, row: Mapping[str, Any], options: Any) -> Item | None:
         """What a row says; `None` leaves it out on purpose. Pure. Raises `BadRow` with the reason."""
 
     def generate(self, split: str, seed: int, options: Any) -> Iterator[Mapping[str, Any]] | None:
-        """Rows made on the spot, without end, the same for the same seed; `None` if there are none to make.
+        """Rows made on the spot, the same for the same seed; `None` if there are none to make.
 
-        No question of one split ever occurs in another, whatever the seeds.
+        No question of one split ever occurs in another, whatever the seeds. Rows may end when all are told.
         """
         return None
+
+    def fit(self, rows: Sequence[Mapping[str, Any]], options: Any) -> Any:
+        """The options to read rows like these first ones with. Raises `ReasonError` when they are not clear."""
+        return options
+
+    def describe(self, options: Any) -> str:
+        """One line on how rows are read, where a person should check it; empty where there is nothing to say."""
+        return ""
+
+    def counts(self, row: Mapping[str, Any], options: Any) -> Mapping[str, int]:
+        """Peculiarities of a good row that `reason data check` adds up, such as `{"calculator marks": 3}`."""
+        return {}
+
+    def variants(self) -> Sequence[str]:
+        """The names V that `NAME/V` may be given with: configurations, languages, tasks."""
+        return ()
+
+    def variant(self, name: str) -> DatasetFormatter:
+        """The formatter of `NAME/V`, for a V of `variants()`."""
+        raise NotImplementedError(f"{self.name} has no variants")
 
 
 class AnswerExtractor(ABC):
@@ -183,3 +251,7 @@ class AnswerExtractor(ABC):
     @abstractmethod
     def equal(self, predicted: str, expected: str) -> bool:
         """Whether two answers have the same value."""
+
+    def correct(self, predicted: str, example: Example) -> bool:
+        """Whether an extracted answer solves the example; by comparison with its answer unless a verifier can tell."""
+        return self.equal(predicted, example.answer)

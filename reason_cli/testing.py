@@ -29,10 +29,12 @@ from reason_cli.api import (
     Architecture,
     ArchitectureOptions,
     BadRow,
+    Chat,
     DatasetFormatter,
     Estimate,
     Example,
     Extraction,
+    Item,
     Text,
     option,
 )
@@ -352,15 +354,25 @@ def check_dataset(
         assert not missing, f"{formatter.name}: the hub has no name for split {missing}"
     options = options if options is not None else formatter.Options()
     generates = formatter.generate(formatter.splits[0], 0, options) is not None
-    places = [bool(formatter.hub), bool(formatter.suffixes), generates]
-    assert any(places), f"{formatter.name}: has no hub, no suffixes and generates nothing"
+    places = [bool(formatter.hub), formatter.universal or bool(formatter.suffixes), generates]
+    assert any(places), f"{formatter.name}: has no hub, is not universal and generates nothing"
+    _check_parts(formatter)
     if generates:
         _check_generated(formatter, options, made)
         rows = [*rows, *_made(formatter, formatter.splits[0], 0, options, made)]
     assert rows, f"{formatter.name}: pass a few good rows"
+    options = formatter.fit(rows, options)
+    assert isinstance(formatter.describe(options), str), f"{formatter.name}: describe gives no text"
     for row in rows:
         _check_row(formatter, row, options)
     _check_garbage(formatter, rows[0], options)
+
+
+def _check_parts(formatter: DatasetFormatter) -> None:
+    for name, part in formatter.parts.items():
+        assert NAME.fullmatch(name) and name not in formatter.splits, f"{formatter.name}: part {name!r} is a split too"
+        assert part.split in formatter.splits, f"{formatter.name}: part {name!r} is of no split"
+        assert 0 <= part.start < part.end <= 1, f"{formatter.name}: part {name!r} is no share"
 
 
 def _made(formatter: DatasetFormatter, split: str, seed: int, options: Any, count: int) -> list[Mapping[str, Any]]:
@@ -385,7 +397,7 @@ def _check_generated(formatter: DatasetFormatter, options: Any, count: int) -> N
                 assert other == split, f"{formatter.name}: {split} and {other} share the question {question!r}"
 
 
-def _question(item: Example | Text | None) -> str:
+def _question(item: Item | None) -> str:
     return item.question if isinstance(item, Example) else repr(item)
 
 
@@ -395,10 +407,16 @@ def _check_row(formatter: DatasetFormatter, row: Mapping[str, Any], options: Any
     assert first == second, f"{formatter.name}: reads one row two ways: {row}"
     assert row == before, f"{formatter.name}: changes the row that it reads: {before}"
     _check_item(formatter.name, first)
+    counts = formatter.counts(row, options)
+    assert all(isinstance(n, int) for n in counts.values()), f"{formatter.name}: counts gives no whole numbers"
 
 
 def _check_item(name: str, item: Any) -> None:
-    assert item is None or isinstance(item, (Example, Text)), f"{name}: gives {item!r}, no Example, Text or None"
+    known = item is None or isinstance(item, (Example, Text, Chat))
+    assert known, f"{name}: gives {item!r}, no Example, Text, Chat or None"
+    if isinstance(item, Chat):
+        roles = [turn.role for turn in item.turns]
+        assert "assistant" in roles and set(roles) <= {"system", "user", "assistant"}, f"{name}: roles {roles}"
     if isinstance(item, Example):
         texts = (item.question, item.reasoning, item.answer)
         assert all(isinstance(text, str) for text in texts), f"{name}: a part of {item!r} is no text"

@@ -90,7 +90,7 @@ def remembers(self, row, options):
         ({"help": ""}, "help must be"),
         ({"generate": leaks}, "share the question"),
         ({"format": remembers}, "two ways"),
-        ({"generate": lambda self, split, seed, options: None}, "has no hub, no suffixes"),
+        ({"generate": lambda self, split, seed, options: None}, "has no hub, is not universal"),
     ],
 )
 def test_a_broken_dataset_is_caught(changes, said):
