@@ -94,6 +94,9 @@ class EvalOptions:
     top_p: float = option(1.0, "nucleus of the distribution that is sampled from", minimum=0.0, maximum=1.0)
     eval_seed: int = option(1234, "seed of sampling and of generated test questions", minimum=0, maximum=MOST_SEED)
     extractor: str = option("", "answer extractor; empty: the one that the dataset names")
+    calculator: bool = option(
+        False, "fill in the exact result where the model writes `<<48/2=`; the accuracy is then one with a tool"
+    )
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def load_questions(task: Task, options: EvalOptions, report: Reporter) -> Loaded
 
 def decoding(options: EvalOptions) -> Decoding:
     """The part of the options that says how to generate."""
-    return Decoding(options.batch_size, options.max_new_tokens, options.temperature, options.top_p)
+    return Decoding(options.batch_size, options.max_new_tokens, options.temperature, options.top_p, options.calculator)
 
 
 def _progress(report: Reporter, begun: float):

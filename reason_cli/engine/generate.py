@@ -11,6 +11,8 @@ from reason_cli.engine.chat import token_ids
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from reason_cli.engine.filling import Calculator
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -23,12 +25,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How to generate. `temperature` 0 is greedy."""
+    """How to generate. `temperature` 0 is greedy; `calculator` fills in the results of `<<48/2=` marks."""
 
     batch_size: int = 64
     max_new_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
+    calculator: bool = False
 
 
 def answer(
@@ -42,17 +45,29 @@ def answer(
     ids = token_ids(tokenizer, list(prompts))
     # The longest first: batches hold little padding, and what does not fit in memory shows at once.
     order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
+    calculator = _calculator(tokenizer) if decoding.calculator else None
     answers: list[Answer | None] = [None] * len(ids)
     for start in range(0, len(order), decoding.batch_size):
         batch = order[start : start + decoding.batch_size]
-        for index, given in zip(batch, _batch(model, tokenizer, [ids[i] for i in batch], decoding), strict=True):
-            answers[index] = given
+        given = _batch(model, tokenizer, [ids[i] for i in batch], decoding, calculator)
+        for index, one in zip(batch, given, strict=True):
+            answers[index] = one
         done(start + len(batch))
     return [a for a in answers if a is not None]
 
 
+def _calculator(tokenizer: PreTrainedTokenizerBase) -> Calculator:
+    from reason_cli.engine.filling import Calculator
+
+    return Calculator(tokenizer)
+
+
 def _batch(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ids: list[list[int]], decoding: Decoding
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    ids: list[list[int]],
+    decoding: Decoding,
+    calculator: Calculator | None,
 ) -> list[Answer]:
     import torch
 
@@ -67,6 +82,7 @@ def _batch(
             max_new_tokens=decoding.max_new_tokens,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
+            logits_processor=[calculator.begin(*inputs["input_ids"].shape)] if calculator else [],
             **(sampling if decoding.temperature > 0 else {"do_sample": False}),
         )
     model.train(training)
