@@ -1,8 +1,9 @@
 """Texts that stand in the data more than once: word for word, or nearly so. The one seen first is kept.
 
 Near duplicates share at least 0.8 of their 5-word shingles (Jaccard). MinHash (Broder 1997) with banding finds
-candidates, and these are compared in full: nothing is dropped that is not as near as that, and a pair at 0.8
-is missed once in 20,000. Long problems that differ in one number alone are near duplicates too.
+candidates, and these are compared in full: nothing is dropped that is not as near as that. A pair at 0.8 is
+missed once in 20,000, more often where 20 texts or more share most of their words and are not near. Long
+problems that differ in one number alone are near duplicates too.
 """
 
 from __future__ import annotations
