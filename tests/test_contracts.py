@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from published_rows import PUBLISHED
 
 from reason_cli import testing
 from reason_cli.plugins import build_switchboard
@@ -14,11 +15,8 @@ BOARD = build_switchboard()
 # What makes a model of an architecture small; fields that it does not have are left out.
 SMALL = {"d_model": 32, "n_layer": 2, "max_seq_len": 64}
 
-# Good rows of the datasets that make none of their own.
-ROWS = {
-    "gsm8k": [{"question": "Ada has 2 apples and buys 2. How many?", "answer": "She has 2+2=<<2+2=4>>4.\n#### 4"}],
-    "jsonl": [{"question": "2 + 2?", "answer": "4"}],
-}
+# A dataset that is nothing without a variant.
+VARIANTS = {"reasoning-gym": "chain_sum"}
 
 FINDS = {
     "number": {
@@ -49,8 +47,10 @@ def test_every_architecture_keeps_the_contract(name):
 
 @pytest.mark.parametrize("name", names("dataset"))
 def test_every_dataset_keeps_the_contract(name):
-    testing.check_dataset(BOARD.dataset(name), ROWS.get(name, ()))
-    assert BOARD.extractor(BOARD.dataset(name).extractor), "the extractor that it names is there"
+    formatter = BOARD.dataset(name)
+    formatter = formatter.variant(VARIANTS[name]) if name in VARIANTS else formatter
+    testing.check_dataset(formatter, [row for row, _ in PUBLISHED.get(name, ())])
+    assert BOARD.extractor(formatter.extractor), "the extractor that it names is there"
 
 
 @pytest.mark.parametrize("name", names("extractor"))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from reason_answers.approximate import Approximate
+from reason_answers.expression import Math
 from reason_answers.number import Number
+from reason_answers.phrase import Phrase
 from reason_cli import AnswerExtractor, hookimpl
 
 
 @hookimpl
 def register_extractors() -> Iterable[AnswerExtractor]:
     """The extractors of this plugin."""
-    return [Number()]
+    return [Number(), Approximate(), Math(), Phrase()]

@@ -1,8 +1,9 @@
-"""Which parts of a text may hold the answer. Knows no numbers."""
+"""Which parts of a text may hold the answer, and the last match in one. Knows no numbers."""
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 
 Span = tuple[int, int]
@@ -23,6 +24,11 @@ def regions(text: str) -> Iterator[Span]:
     if thought >= 0:
         yield thought + len(_THINKING_ENDS), end
     yield 0, end
+
+
+def last_match(pattern: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
+    """The last match of `pattern` in `text[start:end]`, in one pass."""
+    return next(iter(deque(pattern.finditer(text, start, end), maxlen=1)), None)
 
 
 def _turn_end(text: str) -> int:

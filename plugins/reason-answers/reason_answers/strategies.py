@@ -9,49 +9,38 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from reason_answers import values
-from reason_answers.scope import Span
-from reason_answers.values import Found, last_match
+from reason_answers import marks, values
+from reason_answers.scope import Span, last_match
+from reason_answers.values import Found
 
 # So many lines whose only numbers are impossible (1e999, 3/0) are read before giving up.
 LINES = 100
 
 Strategy = Callable[[str, Span], Found | None]
 
-_FINAL_ANSWER = re.compile(
-    r"\bfinal[ \t_]{1,3}answer(?:[ \t]{0,3}\*{0,3}[ \t]{0,3}[:=]|\*{1,3}|[ \t]{0,3}\n)", re.IGNORECASE
-)
-_HASH = re.compile(r"####")
-_ANSWER_IS = re.compile(r"\banswer\*{0,3}(?:[ \t]{1,3}(?:is|equals)\b|[ \t]{0,3}[:=])", re.IGNORECASE)
 _THEREFORE = re.compile(r"\b(?:therefore|thus|hence)\b|∴", re.IGNORECASE)
-_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,3}\{")
-_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ASIDE = re.compile(r"[ \t]*[(*_]{0,3}(?:check|note|verif|proof|p\.s\.|\()", re.IGNORECASE)
 _DIGIT = re.compile(r"[0-9]")
 
 
 def final_answer(text: str, span: Span) -> Found | None:
     """`**Final Answer:** 72`."""
-    return _after(_FINAL_ANSWER, text, span)
+    return _result(text, marks.final_answer(text, span))
 
 
 def hash_mark(text: str, span: Span) -> Found | None:
     """`#### 72`."""
-    return _after(_HASH, text, span)
+    return _result(text, marks.hash_mark(text, span))
 
 
 def boxed(text: str, span: Span) -> Found | None:
     r"""`\boxed{72}`."""
-    marker = last_match(_BOX, text, *span)
-    if marker is None:
-        return None
-    closing = _closing_brace(text, marker.end(), span[1])
-    return None if closing is None else _result(text, marker.end(), closing)
+    return _result(text, marks.boxed(text, span))
 
 
 def the_answer_is(text: str, span: Span) -> Found | None:
     """`The answer is 72.`"""
-    return _after(_ANSWER_IS, text, span)
+    return _result(text, marks.the_answer_is(text, span))
 
 
 def therefore(text: str, span: Span) -> Found | None:
@@ -62,7 +51,7 @@ def therefore(text: str, span: Span) -> Found | None:
     marker = last_match(_THEREFORE, text, *span)
     if marker is None:
         return None
-    start, end = _line(text, marker.end(), span[1])
+    start, end = marks.line(text, marker.end(), span[1])
     return values.last(text, start, end) if _only_asides(text, end, span[1]) else None
 
 
@@ -74,7 +63,7 @@ def last_number(text: str, span: Span) -> Found | None:
         if digit < 0:
             return None
         line = text.rfind("\n", start, digit) + 1 or start
-        found = values.last(text, line, _line_end(text, digit, end))
+        found = values.last(text, line, marks.line_end(text, digit, end))
         if found is not None:
             return found
         end = line
@@ -91,26 +80,11 @@ STRATEGIES: tuple[tuple[str, Strategy], ...] = (
 )
 
 
-def _after(marker: re.Pattern[str], text: str, span: Span) -> Found | None:
-    """The result in the line that the last marker opens."""
-    match = last_match(marker, text, *span)
-    return _result(text, *_line(text, match.end(), span[1])) if match else None
-
-
-def _line(text: str, start: int, end: int) -> Span:
-    """The line at `start`, or the next one that is not blank."""
-    while start < end and text[start] in " \t\r\n*":
-        start += 1
-    return start, _line_end(text, start, end)
-
-
-def _line_end(text: str, start: int, end: int) -> int:
-    stop = text.find("\n", start, end)
-    return end if stop < 0 else stop
-
-
-def _result(text: str, start: int, end: int) -> Found | None:
+def _result(text: str, marked: Span | None) -> Found | None:
     """The first number after the last equals sign: `12 + 60 = 72 marbles` says 72."""
+    if marked is None:
+        return None
+    start, end = marked
     equals = text.rfind("=", start, end)
     return (values.first(text, equals, end) if equals >= 0 else None) or values.first(text, start, end)
 
@@ -118,12 +92,3 @@ def _result(text: str, start: int, end: int) -> Found | None:
 def _only_asides(text: str, start: int, end: int) -> bool:
     """Whether every line with a digit in it is a check, a note or a parenthesis."""
     return all(_ASIDE.match(line) or not _DIGIT.search(line) for line in text[start:end].splitlines())
-
-
-def _closing_brace(text: str, start: int, end: int) -> int | None:
-    depth = 1
-    for brace in _BRACE.finditer(text, start, end):
-        depth += {"{": 1, "}": -1}.get(brace[0], 0)
-        if depth == 0:
-            return brace.start()
-    return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import deque
 from dataclasses import dataclass
 from fractions import Fraction
+
+from reason_answers.scope import last_match
 
 # Nothing longer is a sensible answer, and exact arithmetic on it would cost time.
 LONGEST = 400  # digits
@@ -67,15 +68,16 @@ def last_digit(text: str, start: int, end: int) -> int:
     return max(text.rfind(digit, start, end) for digit in "0123456789")
 
 
-def last_match(pattern: re.Pattern[str], text: str, start: int, end: int) -> re.Match[str] | None:
-    """The last match of `pattern` in `text[start:end]`, in one pass."""
-    return next(iter(deque(pattern.finditer(text, start, end), maxlen=1)), None)
-
-
 def read(text: str) -> Fraction | None:
     """The value of a text that is a number, with its currency, unit and marks around it, or `None`."""
     found = first(text, 0, len(text)) if len(text) <= LONGEST_ANSWER else None
     return found.value if found else None
+
+
+def whole(text: str) -> Fraction | None:
+    """The value of a text that is a number and nothing besides, or `None`."""
+    match = _NUMBER.fullmatch(text) if len(text) <= LONGEST_ANSWER else None
+    return _value(match) if match else None
 
 
 def canonical(value: Fraction) -> str:

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reason_cli import DatasetFormatter, hookimpl
-from reason_datasets.gsm8k import GSM8K
+from reason_cli import AnswerExtractor, DatasetFormatter, hookimpl
+from reason_datasets.benchmarks import GSM8K, MATH, SVAMP, ASDiv, GSMHard, MultiArith, SQuAD2
+from reason_datasets.columns import Columns
+from reason_datasets.corpora import (
+    GitHubCode,
+    MathInstruct,
+    MetaMath,
+    NuminaMath,
+    OpenMathInstruct,
+    TheStack,
+    UltraChat,
+)
 from reason_datasets.gsm_symbolic import GSMSymbolic
-from reason_datasets.jsonl import Jsonl
+from reason_datasets.gym import GymAnswers, ReasoningGym
 from reason_datasets.word_problems import WordProblems
 
 
 @hookimpl
 def register_datasets() -> Iterable[DatasetFormatter]:
-    """The formatters of this plugin."""
-    return [GSM8K(), WordProblems(), GSMSymbolic(), Jsonl()]
+    """The formatters of this plugin: made on the spot, to be graded on, to learn from, plain code, anything else."""
+    made = (WordProblems(), GSMSymbolic(), ReasoningGym())
+    graded = (GSM8K(), GSMHard(), SVAMP(), ASDiv(), MultiArith(), MATH(), SQuAD2())
+    learned = (MathInstruct(), MetaMath(), OpenMathInstruct(), NuminaMath(), UltraChat())
+    return [*made, *graded, *learned, TheStack(), GitHubCode(), Columns()]
+
+
+@hookimpl
+def register_extractors() -> Iterable[AnswerExtractor]:
+    """The extractor that asks reasoning-gym's verifiers."""
+    return [GymAnswers()]

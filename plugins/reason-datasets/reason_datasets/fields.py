@@ -20,12 +20,17 @@ def value_of(row: Mapping[str, Any], key: str) -> Any:
 
 def text_of(row: Mapping[str, Any], key: str) -> str:
     """The row's text under `key`, which must not be blank."""
+    return document_of(row, key).strip()
+
+
+def document_of(row: Mapping[str, Any], key: str) -> str:
+    """The row's text under `key` as it stands, its first and last spaces too; it must not be blank."""
     value = value_of(row, key)
     if not isinstance(value, str):
         raise BadRow(f"column {key!r} is a {type(value).__name__}, not text")
     if not value.strip():
         raise BadRow(f"column {key!r} is empty")
-    return value.strip()
+    return value
 
 
 def whole_number_of(row: Mapping[str, Any], key: str) -> int:
@@ -34,3 +39,49 @@ def whole_number_of(row: Mapping[str, Any], key: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise BadRow(f"column {key!r} is a {type(value).__name__}, not a whole number")
     return value
+
+
+def verdict_of(row: Mapping[str, Any], key: str) -> bool:
+    """The row's yes or no under `key`."""
+    value = value_of(row, key)
+    if not isinstance(value, bool):
+        raise BadRow(f"column {key!r} is a {type(value).__name__}, not true or false")
+    return value
+
+
+def written_of(row: Mapping[str, Any], key: str) -> str:
+    """The row's text or number under `key`, as exact text: 51.0 is 51, and 1e21 has no exponent."""
+    value = value_of(row, key)
+    if isinstance(value, str):
+        return text_of(row, key)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int):
+        return str(value)
+    if not isinstance(value, float) or value != value or value in (float("inf"), float("-inf")):
+        kind = "null" if value is None else "not finite" if isinstance(value, float) else type(value).__name__
+        raise BadRow(f"column {key!r} is {kind}, not text or a number")
+    from decimal import Decimal
+
+    return shortest(format(Decimal(repr(value)) + 0, "f"))  # the zero takes the sign off -0.0
+
+
+def number_of(row: Mapping[str, Any], key: str) -> str:
+    """The row's number under `key`, as exact text; it may stand there as text, such as `51.0` or `1,024`."""
+    import re
+
+    value = value_of(row, key)
+    text = written_of(row, key).replace(",", "")
+    if isinstance(value, bool) or not re.fullmatch(r"-?(?:\d+(?:\.\d*)?|\.\d+)", text, re.ASCII):
+        raise BadRow(f"column {key!r} is no number: {str(value)[:40]!r}")
+    return shortest(text)
+
+
+def tags_of(row: Mapping[str, Any], *keys: str) -> dict[str, str | int]:
+    """Those of the columns that hold a word, as facts about the question."""
+    return {key.lower(): row[key].strip() for key in keys if isinstance(row.get(key), str) and row[key].strip()}
+
+
+def shortest(digits: str) -> str:
+    """A decimal number without zeros at its end: 51.0 is 51."""
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits

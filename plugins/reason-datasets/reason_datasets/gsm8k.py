@@ -1,4 +1,7 @@
-"""`gsm8k`: grade-school maths word problems, written and solved by people."""
+"""`gsm8k`: grade-school maths word problems, written and solved by people.
+
+Solutions end with `#### N`: what stands before it is the reasoning, N is the answer (every row was read).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reason_cli import BadRow, DatasetFormatter, Example, Hub, option
+from reason_cli import BadRow, Example, option
 from reason_datasets.fields import text_of
 
 MARK = "####"
-_CALCULATOR = re.compile(r"<<[^<>]*>>")
-_ANSWER = re.compile(r"-?\d+(?:\.\d+)?", re.ASCII)
+CALCULATOR = r"<<[^<>]*>>"
 
 
 @dataclass(frozen=True)
@@ -26,28 +28,31 @@ class GSM8KOptions:
     )
 
 
-class GSM8K(DatasetFormatter):
-    """Solutions end with `#### N`: what stands before it is the reasoning, N is the answer."""
+def read(row: Mapping[str, Any], options: GSM8KOptions) -> Example:
+    """What a row says."""
+    question, solution = text_of(row, "question"), text_of(row, "answer")
+    reasoning, mark, answer = solution.rpartition(MARK)
+    if not mark:
+        raise BadRow(f"no {MARK!r} before the answer in column 'answer'")
+    reasoning = reasoning.strip()
+    if options.calculator == "strip":
+        reasoning = re.sub(CALCULATOR, "", reasoning)
+    return Example(question, reasoning, _number(answer), {"steps": len(reasoning.splitlines())})
 
-    name = "gsm8k"
-    help = "GSM8K: 8,792 grade-school maths problems with solutions written by people"
-    hub = Hub("openai/gsm8k", "main")
-    Options = GSM8KOptions
 
-    def format(self, row: Mapping[str, Any], options: GSM8KOptions) -> Example:
-        """What a row says."""
-        question, solution = text_of(row, "question"), text_of(row, "answer")
-        reasoning, mark, answer = solution.rpartition(MARK)
-        if not mark:
-            raise BadRow(f"no {MARK!r} before the answer in column 'answer'")
-        reasoning = reasoning.strip()
-        if options.calculator == "strip":
-            reasoning = _CALCULATOR.sub("", reasoning)
-        return Example(question, reasoning, _number(answer), {"steps": len(reasoning.splitlines())})
+def counts(row: Mapping[str, Any], options: GSM8KOptions) -> Mapping[str, int]:
+    """Commas in answers, and calculator marks, as the published solutions have them."""
+    solution, _, answer = text_of(row, "answer").rpartition(MARK)
+    marks = len(re.findall(CALCULATOR, solution))
+    return {
+        "answers with a thousands comma": int("," in answer),
+        "calculator marks": marks,
+        "rows without calculator marks": int(not marks),
+    }
 
 
 def _number(text: str) -> str:
     number = text.strip().replace(",", "")
-    if not _ANSWER.fullmatch(number):
+    if not re.fullmatch(r"-?\d+(?:\.\d+)?", number, re.ASCII):
         raise BadRow(f"what follows {MARK!r} is no number: {text.strip()[:40]!r}")
     return number

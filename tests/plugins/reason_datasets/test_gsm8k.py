@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from reason_answers.number import Number
-from reason_datasets.gsm8k import GSM8K, GSM8KOptions
+from reason_datasets.benchmarks import GSM8K
+from reason_datasets.gsm8k import GSM8KOptions
 
 from reason_cli import BadRow, Example
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from random import Random
 from typing import Any
 
 from reason_cli import BadRow, DatasetFormatter, Example, NoOptions
@@ -14,8 +13,7 @@ MARK = "####"
 # The tokenizer's chat template says how to answer; the question need not.
 SUFFIX = " Give the result as your final answer. Do not include units."
 
-_WHOLE_FLOAT = re.compile(r"(?<=\d)\.0+(?![\d.]*\d)")
-_SPACES = re.compile(r" {2,}")
+WHOLE_FLOAT = r"(?<=\d)\.0+(?![\d.]*\d)"
 
 
 class GSMSymbolic(DatasetFormatter):
@@ -45,6 +43,8 @@ class GSMSymbolic(DatasetFormatter):
     def generate(self, split: str, seed: int, options: NoOptions) -> Iterator[Mapping[str, Any]]:
         """Rows without end, the same for the same split and seed; no question comes twice."""
         # What only making problems needs is loaded only then: listing datasets stays quick.
+        from random import Random
+
         from reason_datasets.gsm_symbolic.rows import rows
 
         return rows(split, self.splits, Random(f"{self.name}/{split}/{seed}"))
@@ -52,4 +52,4 @@ class GSMSymbolic(DatasetFormatter):
 
 def _tidy(text: str) -> str:
     """`12.0 eggs` as `12 eggs`, and single spaces."""
-    return _SPACES.sub(" ", _WHOLE_FLOAT.sub("", text)).strip()
+    return re.sub(" {2,}", " ", re.sub(WHOLE_FLOAT, "", text)).strip()

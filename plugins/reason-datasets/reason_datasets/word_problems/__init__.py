@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 from reason_cli import DatasetFormatter, Example, ReasonError, option
 from reason_datasets.fields import text_of, whole_number_of
-from reason_datasets.word_problems.chains import OPERATIONS
+
+OPERATIONS = "+-*/"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,8 @@ class WordProblems(DatasetFormatter):
         """
         _check(options)
         # The worlds and their words are loaded only when stories are told: listing datasets stays quick.
+        from random import Random
+
         from reason_datasets.word_problems.rows import rows
 
         return rows(split, self.splits, Random(f"word-problems/{split}/{seed}"), options)

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 from reason_cli import ReasonError
 
-OPERATIONS = "+-*/"
-
 # Factors and divisors stay within the times table, so that a solution is mental arithmetic.
 SMALLEST_FACTOR = 2
 LARGEST_FACTOR = 10

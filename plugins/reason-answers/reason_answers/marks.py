@@ -1,0 +1,86 @@
+"""Where a text marks its answer, whatever the answer is. Knows no numbers.
+
+Each way looks at `text[start:end]` and gives the span that the last of its markers opens, or `None`. Of several
+markers the last one counts: a solution that corrects itself does so at the end.
+"""
+
+from __future__ import annotations
+
+import re
+
+from reason_answers.scope import Span, last_match
+
+_FINAL_ANSWER = re.compile(
+    r"\bfinal[ \t_]{1,3}answer(?:[ \t]{0,3}\*{0,3}[ \t]{0,3}[:=]|\*{1,3}|[ \t]{0,3}\n)", re.IGNORECASE
+)
+_HASH = re.compile(r"####")
+_ANSWER_IS = re.compile(r"\banswer\*{0,3}(?:[ \t]{1,3}(?:is|equals)\b|[ \t]{0,3}[:=])", re.IGNORECASE)
+_BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,3}\{")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
+
+
+def final_answer(text: str, span: Span) -> Span | None:
+    """The line of `**Final Answer:** 72`, or the one after it."""
+    return _after(_FINAL_ANSWER, text, span)
+
+
+def hash_mark(text: str, span: Span) -> Span | None:
+    """The line of `#### 72`."""
+    return _after(_HASH, text, span)
+
+
+def boxed(text: str, span: Span) -> Span | None:
+    r"""What stands in the braces of `\boxed{72}`, if they are closed."""
+    marker = last_match(_BOX, text, *span)
+    if marker is None:
+        return None
+    closing = _closing_brace(text, marker.end(), span[1])
+    return None if closing is None else (marker.end(), closing)
+
+
+def the_answer_is(text: str, span: Span) -> Span | None:
+    """The line of `The answer is 72.`"""
+    return _after(_ANSWER_IS, text, span)
+
+
+def last_line(text: str, span: Span) -> Span | None:
+    """The last line that is not blank."""
+    found = trimmed(text, span)
+    return (max(text.rfind("\n", *found) + 1, found[0]), found[1]) if found else None
+
+
+def line(text: str, start: int, end: int) -> Span:
+    """The line at `start`, or the next one that is not blank."""
+    while start < end and text[start] in " \t\r\n*":
+        start += 1
+    return start, line_end(text, start, end)
+
+
+def line_end(text: str, start: int, end: int) -> int:
+    """Where the line at `start` ends."""
+    stop = text.find("\n", start, end)
+    return end if stop < 0 else stop
+
+
+def trimmed(text: str, span: Span, marks: str = " \t\r\n*") -> Span | None:
+    """The span without these characters at its ends, or `None` when nothing else stands in it."""
+    start, end = span
+    while start < end and text[start] in marks:
+        start += 1
+    while end > start and text[end - 1] in marks:
+        end -= 1
+    return (start, end) if start < end else None
+
+
+def _after(marker: re.Pattern[str], text: str, span: Span) -> Span | None:
+    match = last_match(marker, text, *span)
+    return line(text, match.end(), span[1]) if match else None
+
+
+def _closing_brace(text: str, start: int, end: int) -> int | None:
+    depth = 1
+    for brace in _BRACE.finditer(text, start, end):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if depth == 0:
+            return brace.start()
+    return None
