@@ -17,6 +17,7 @@ class GSM8K(Published):
 
     name = "gsm8k"
     help = "GSM8K: 8,792 grade-school maths problems with solutions written by people"
+    benchmark = True
     columns = ("question", "answer")
     parts = {"fit": Part("train", 0.0, 0.8), "dev": Part("train", 0.8, 1.0)}
     Options = late("gsm8k:GSM8KOptions")
@@ -41,6 +42,7 @@ class GSMHard(Published):
 
     name = "gsm-hard"
     help = "GSM-Hard: 1,319 questions of GSM8K's test split with larger numbers; evaluation"
+    benchmark = True
     hub = Hub("reasoning-machines/gsm-hard", splits={"test": "train"})
     splits = ("test",)
     columns = ("input", "code", "target")
@@ -53,6 +55,7 @@ class SVAMP(Published):
 
     name = "svamp"
     help = "SVAMP: 1,000 elementary word problems in varied wording; evaluation"
+    benchmark = True
     hub = Hub("ChilleD/SVAMP")
     columns = ("ID", "Body", "Question", "Equation", "Answer", "Type", "question_concat")
     read = late("svamp:read")
@@ -63,6 +66,7 @@ class ASDiv(Published):
 
     name = "asdiv"
     help = "ASDiv: word problems of six school years, those with one number as answer; evaluation"
+    benchmark = True
     hub = Hub(
         "EleutherAI/asdiv",
         "asdiv",
@@ -79,6 +83,7 @@ class MultiArith(Published):
 
     name = "multiarith"
     help = "MultiArith: 600 word problems of several steps; evaluation"
+    benchmark = True
     hub = Hub("ChilleD/MultiArith")
     columns = ("question", "final_ans")
     read = late("multiarith:read")
@@ -89,6 +94,7 @@ class MATH(Published):
 
     name = "math"
     help = r"MATH: 12,500 competition problems with worked solutions, answers in \boxed{}"
+    benchmark = True
     hub = Hub("DigitalLearningGmbH/MATH-lighteval", "default", mirrors=(Hub("Dahoas/MATH"), Hub("TianHongZXY/MATH")))
     columns = ("problem", "level", "type", "solution")
     extractor = "math"
@@ -100,6 +106,7 @@ class SQuAD2(Published):
 
     name = "squad-v2"
     help = "SQuAD 2.0: 142,192 questions about paragraphs of Wikipedia, a third of them without an answer"
+    benchmark = True
     hub = Hub("rajpurkar/squad_v2", "squad_v2", {"train": "train", "test": "validation"})
     columns = ("id", "title", "context", "question", "answers")
     extractor = "phrase"

@@ -22,7 +22,7 @@ STACK_COLUMNS = (
     *("content", "avg_line_length", "max_line_length", "alphanum_fraction"),
 )
 
-# the-stack-dedup has a folder of the same name for each; github-code was made of files with these endings.
+# the-stack-dedup has a folder of the same name for each; of github-code, files with these endings are taken.
 LANGUAGES = {
     "assembly": (".asm",),
     "batchfile": (".bat", ".cmd"),

@@ -103,7 +103,7 @@ class TheStack(Published):
     """
 
     name = "the-stack-dedup"
-    help = "The Stack (dedup): 237 million source files in 358 languages, streamed; the-stack-dedup/python"
+    help = "The Stack (dedup): 237 million source files, streamed; one language: the-stack-dedup/python"
     splits = ("train",)
     columns = late("code:STACK_COLUMNS")
     read = late("code:read_content")
@@ -129,7 +129,7 @@ class GitHubCode(Published):
     """
 
     name = "github-code"
-    help = "GitHub Code: 115 million source files in 30 languages, streamed; github-code/python"
+    help = "GitHub Code: 115 million source files, streamed; one language: github-code/python"
     hub = Hub(
         "codeparrot/github-code",
         splits=TRAIN,

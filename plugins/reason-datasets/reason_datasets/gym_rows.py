@@ -19,6 +19,9 @@ PATIENCE = 5_000  # so many entries in a row without a new question mean that th
 # A mixture of other tasks, and tasks that give no answer to learn from.
 LEFT_OUT = ("composite", "boxnet", "rush_hour")
 
+# Its verifier compares truth values of texts, and gives any text at all the full score: answers are compared instead.
+BROKEN = ("game_of_life_halting",)
+
 
 def reasoning_gym() -> ModuleType:
     """The package. Raises `ReasonError` when it cannot be imported."""
@@ -74,7 +77,8 @@ def read(row: Mapping[str, Any], options: Any) -> Example:
     if not isinstance(metadata, Mapping) or not isinstance(metadata.get("source_dataset"), str):
         raise BadRow("column 'metadata' does not say the task under 'source_dataset'")
     task = metadata["source_dataset"]
-    return Example(question, "", _answer(row, metadata), {"task": task}, {"task": task, "entry": dict(row)})
+    reference = {} if task in BROKEN else {"task": task, "entry": dict(row)}
+    return Example(question, "", _answer(row, metadata), {"task": task}, reference)
 
 
 def _answer(row: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:

@@ -28,11 +28,12 @@ def detect(rows: Rows, options: ColumnsOptions) -> ColumnsOptions:
     """The options with the columns that they leave open. Raises `ReasonError` if there is not one way to read them."""
     columns = list(dict.fromkeys(str(column) for row in rows for column in row))
     _check(columns, options)
+    named = options.answer
     if options.text_column:
         options = _from_list(_names(options.text_column), options)
     elif not (options.messages or options.text):
         options = _detected(rows, columns, options)
-    return _answered(rows, options)
+    return _answered(rows, options, named)
 
 
 def _check(columns: Sequence[str], options: ColumnsOptions) -> None:
@@ -89,15 +90,16 @@ def _reasoning(columns: Sequence[str], answers: Sequence[str]) -> str:
     return found[0] if len(found) == 1 and [*answers] != found else ""
 
 
-def _answered(rows: Rows, options: ColumnsOptions) -> ColumnsOptions:
-    """Look into the answers: they may end with a mark, or be prose."""
+def _answered(rows: Rows, options: ColumnsOptions, named: str) -> ColumnsOptions:
+    """Look into the answers: they may end with a mark, or be prose, unless they are `named` answers."""
     values = [row[options.answer] for row in rows if isinstance(row.get(options.answer), str)]
     if not values or options.mark:
         return options
     if all(re.search(rf"{MARK}[ \t]*\S[^\n]*\s*\Z", value) for value in values):
         return replace(options, mark=MARK)
     prose = median(len(v.strip()) for v in values) > PROSE or median("\n" in v.strip() for v in values) > 0.5
-    return replace(options, answer="", reply=options.answer) if prose and not options.reasoning else options
+    short = named or options.reasoning or not prose
+    return options if short else replace(options, answer="", reply=options.answer)
 
 
 def _unclear(

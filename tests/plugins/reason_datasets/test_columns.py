@@ -106,6 +106,13 @@ def test_half_of_the_values_tell_prose_from_answers() -> None:
     assert described("a #### 4", "5") == "question <- question, answer <- answer"
 
 
+@pytest.mark.parametrize("row", [row for row, _ in DETECTED], ids=[line for _, line in DETECTED])
+def test_what_is_settled_stays(row: dict[str, Any]) -> None:
+    options = columns.fit([row], NOTHING)
+    assert columns.fit([row], options) == options
+    assert columns.fit([row], ColumnsOptions()) == options
+
+
 def test_nothing_is_read_into_no_rows() -> None:
     assert columns.fit([], NOTHING) == NOTHING
     assert columns.describe(NOTHING) == ""
@@ -127,6 +134,7 @@ NAMED = [
     ({"question": "a", "answer": "b"}, {"a": "q", "b": "x", "text": "t"}, Example("q", "", "x")),
     ({"question": "a", "answer": "b", "reasoning": "c"}, {"a": "q", "b": "x", "c": "why"}, Example("q", "why", "x")),
     ({"question": "a", "answer": "b", "reasoning": "c"}, {"a": "q", "b": "x", "c": None}, Example("q", "", "x")),
+    ({"answer": "answer"}, {"question": "q", "answer": PROSE}, Example("q", "", PROSE.strip())),
     ({"answer": "target"}, {"question": "q", "target": 3, "answer": "4"}, Example("q", "", "3")),
     ({"question": "a"}, {"a": "q", "answer": "4", "question": "p"}, Example("q", "", "4")),
     ({"reply": "answer"}, {"question": "q", "answer": "4"}, Chat((Turn("user", "q"), Turn("assistant", "4")))),

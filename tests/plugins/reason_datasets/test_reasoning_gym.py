@@ -167,6 +167,12 @@ class TestGenerated:
         item = example(task)
         assert correct(item.answer, item)
 
+    def test_a_verifier_that_accepts_everything_is_not_asked(self) -> None:
+        item = example("game_of_life_halting")
+        assert not item.reference
+        assert answers.correct(item.answer, item)
+        assert not answers.correct({"True": "False", "False": "True"}[item.answer], item)
+
     def test_another_right_answer_is_right(self) -> None:
         item = example("countdown")
         assert item.answer != f"({item.answer})"
