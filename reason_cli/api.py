@@ -157,11 +157,13 @@ class Architecture(ABC):
     """A kind of model. `presets` name options; `--arch` takes the architecture's name or a preset's.
 
     `model_type` is the `config.json` key by which a folder without a `run.toml` is recognised.
+    `packs`: a row may hold several documents, told apart by `position_ids` that begin again at 0 (no mask, no cache).
     """
 
     name: ClassVar[str]
     help: ClassVar[str]
     model_type: ClassVar[str]
+    packs: ClassVar[bool] = False
     Options: ClassVar[type[ArchitectureOptions]] = ArchitectureOptions
     presets: ClassVar[Mapping[str, ArchitectureOptions]] = {}
 
@@ -192,14 +194,15 @@ class DatasetFormatter(ABC):
     Rows come from one of three places: `hub` (looked for in the folder `REASON_DATA` first, as `NAME/SPLIT.jsonl` or
     another file of rows), `generate`, or, where `universal`, any file, folder or hub id that the user names.
     `parts` are further splits, each a share of another. `columns` are those of the published rows.
-    `extractor` names the answer extractor that grades it.
+    `extractor` names the answer extractor that grades it. `benchmark`: models are compared by its `test` split, so
+    training rows are searched for the questions there.
     """
 
     name: ClassVar[str]
     help: ClassVar[str]
     hub: Hub | None = None
     universal: ClassVar[bool] = False
-    suffixes: ClassVar[tuple[str, ...]] = ()
+    benchmark: ClassVar[bool] = False
     splits: ClassVar[tuple[str, ...]] = ("train", "test")
     parts: ClassVar[Mapping[str, Part]] = {}
     columns: ClassVar[tuple[str, ...]] = ()

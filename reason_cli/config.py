@@ -17,6 +17,7 @@ from reason_cli.api import option
 from reason_cli.errors import ReasonError, did_you_mean
 
 ENV_PREFIX = "REASON_"
+NO_WEIGHT = -1.0
 MOST_SEED = 2**32 - 1  # NumPy's
 T = TypeVar("T")
 
@@ -35,16 +36,43 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
+class SourceOptions:
+    """A table of `[[data.sources]]`: one source of rows, with what `NAME[:SPLIT][@N]` cannot say."""
+
+    dataset: str = option("", "NAME, FILE, folder or hub id, as NAME[:SPLIT][@N]")
+    split: str = option("", "split, if `dataset` names none")
+    take: int = option(0, "rows at most, if `dataset` says none; 0: all", minimum=0)
+    weight: float = option(
+        NO_WEIGHT, "share of what is trained on, relative to the others; without any, all rows once", minimum=0.0
+    )
+    format: str = option("", "dataset whose formatter reads the rows, where `dataset` is a file or a hub id")
+    columns: Mapping[str, str] = option(None, "options of the formatter for this source alone, such as column names")
+    fallback: str = option("", "source to take when this one cannot be had, as NAME[:SPLIT][@N]")
+
+
+@dataclass(frozen=True)
 class DataOptions:
     """`[data]`: what is learned from. A dataset's own options stand in `[data.NAME]`."""
 
     dataset: tuple[str, ...] = option(
-        ("word-problems",), "NAME or FILE, as NAME[:SPLIT][@N]; N rows at most; may repeat"
+        ("word-problems",),
+        "NAME, FILE, folder or hub id, as NAME[:SPLIT][@N]; N rows at most; may repeat",
+        replaces="sources",
     )
+    sources: tuple[SourceOptions, ...] = option(
+        (), "[[data.sources]]: sources with weights, columns and fallbacks, in place of `dataset`", replaces="dataset"
+    )
+    text_column: str = option(
+        "", "columns of a file or hub id, such as 'instruction,output': the last is the answer; one alone is plain text"
+    )
+    validation: tuple[str, ...] = option((), "datasets to watch the loss on, in place of validation_split")
     validation_split: float = option(
         0.01, "share of the training rows that is held out to watch the loss", minimum=0.0, maximum=0.5
     )
     max_rows: int = option(100_000, "rows to make where a dataset is endless and no @N is given", minimum=1)
+    style: str = option(
+        "think", "how the assistant writes reasoning and answer", choices=("think", "hash", "boxed", "plain")
+    )
     system_prompt: str = option("", "system message put before every question; empty: none")
     too_long: str = option(
         "drop", "examples over max_seq_len: counted and dropped, or the run refused", choices=("drop", "refuse")
@@ -52,6 +80,20 @@ class DataOptions:
     bad_rows: str = option(
         "skip", "rows that cannot be read: counted and skipped, or the run refused", choices=("skip", "refuse")
     )
+    duplicates: str = option(
+        "keep",
+        "rows whose question came before: kept, or dropped when it is the same, or nearly the same",
+        choices=("keep", "drop", "drop-near"),
+    )
+    decontaminate: bool = option(True, "drop rows that hold a test question of a known benchmark")
+    packing: str = option(
+        "text", "what shares rows of max_seq_len tokens, each document on its own state", choices=("off", "text", "all")
+    )
+    streaming: str = option(
+        "auto", "read rows as they are trained on; auto: where a source is too large", choices=("auto", "on", "off")
+    )
+    window_rows: int = option(20_000, "rows that are shuffled together when streaming", minimum=1)
+    cache: bool = option(True, "keep token ids on disk for the next run on the same rows")
 
 
 @dataclass(frozen=True)
@@ -147,6 +189,11 @@ class Key:
     @property
     def many(self) -> bool:
         return get_origin(self.type) is tuple
+
+    @property
+    def tables(self) -> bool:
+        """Whether its value is a list of tables, which TOML alone can write."""
+        return self.many and dataclasses.is_dataclass(get_args(self.type)[0])
 
 
 def keys_of(table: str, options: type) -> list[Key]:
@@ -274,22 +321,41 @@ class Settings:
             for tree, leaf in ((values, setting.value), (sources, setting.source)):
                 for part in key.table.split("."):
                     tree = tree.setdefault(part, {})
-                tree[key.name] = list(leaf) if isinstance(leaf, tuple) else leaf
+                tree[key.name] = [_written(item) for item in leaf] if isinstance(leaf, tuple) else leaf
         return values, sources
+
+
+def _written(item: Any) -> Any:
+    """A list's item as TOML has it: of a table, what differs from the defaults."""
+    if not dataclasses.is_dataclass(item):
+        return item
+    return {f.name: getattr(item, f.name) for f in dataclasses.fields(item) if getattr(item, f.name) != f.default}
 
 
 def resolve(schema: Schema, layers: Iterable[Layer]) -> Settings:
     """Defaults, then each layer in order; later wins. Raises `ReasonError` for an unknown key or a bad value."""
     values = {key.path: Setting(key.default, "default") for key in schema}
     for layer in layers:
-        for path, raw in layer.values.items():
-            key = schema.key(path, layer.source)
-            values[path] = Setting(convert(key, raw, layer.source), layer.source)
+        keys = {path: schema.key(path, layer.source) for path in layer.values}
+        for path, key in keys.items():
+            values[path] = Setting(convert(key, layer.values[path], layer.source), layer.source)
+            other = f"{key.table}.{key.metadata.get('replaces')}"
+            if values[path].value and other in values:
+                _take_back(values, layer, path, schema.key(other, layer.source))
     return Settings(schema, values)
+
+
+def _take_back(values: dict[str, Setting], layer: Layer, path: str, other: Key) -> None:
+    """`path` stands in the place of `other`: what earlier layers gave that one is void."""
+    if layer.values.get(other.path):
+        raise ReasonError(f"{path} and {other.path} are both set ({layer.source})", "set one of them", usage=True)
+    values[other.path] = Setting((), f"replaced by {path}")
 
 
 def convert(key: Key, raw: Any, source: str) -> Any:
     """A raw value, text or TOML, as the key's type, its bounds and choices checked."""
+    if get_origin(key.type) is Mapping:
+        return _texts(key, raw, source)
     value = _sequence(key, raw, source) if key.many else _scalar(key, key.type, raw, source)
     choices = key.metadata.get("choices")
     if choices and value not in choices:
@@ -309,11 +375,33 @@ def _bounds(low: float | None, high: float | None) -> str:
 
 def _sequence(key: Key, raw: Any, source: str) -> tuple[Any, ...]:
     item_type = get_args(key.type)[0]
-    if isinstance(raw, str):
+    if isinstance(raw, str) and not key.tables:
         raw = [part.strip() for part in raw.split(",") if part.strip()]
     if not isinstance(raw, (list, tuple)):
-        raise _bad(key, raw, source, "it takes a list")
+        raise _bad(key, raw, source, f"write it as [[{key.path}]] in a profile" if key.tables else "it takes a list")
+    if key.tables:
+        return tuple(_record(key, item_type, item, source) for item in raw)
     return tuple(_scalar(key, item_type, item, source) for item in raw)
+
+
+def _record(key: Key, kind: type, raw: Any, source: str) -> Any:
+    """A table of a list of tables, as the dataclass that describes it."""
+    if isinstance(raw, kind):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise _bad(key, raw, source, f"write it as [[{key.path}]]")
+    keys = {item.name: item for item in keys_of(key.path, kind)}
+    for name in raw:
+        if name not in keys:
+            hint = f"{did_you_mean(name, keys)}keys are {', '.join(keys)}"
+            raise ReasonError(f"unknown key '{name}' in [[{key.path}]] ({source})", hint, usage=True)
+    return kind(**{name: convert(keys[name], value, source) for name, value in raw.items()})
+
+
+def _texts(key: Key, raw: Any, source: str) -> dict[str, str]:
+    if not isinstance(raw, Mapping) or not all(isinstance(value, str) for value in raw.values()):
+        raise _bad(key, raw, source, "it takes a table of texts")
+    return dict(raw)
 
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

@@ -122,11 +122,25 @@ class Switchboard:
         return None
 
     def dataset(self, name: str) -> DatasetFormatter:
-        """The formatter of a dataset's name, or of a file's ending."""
+        """The formatter of a dataset's name, `NAME/VARIANT`, or hub id. Raises `ReasonError` when there is none."""
+        return self.find_dataset(name) or self.get("dataset", name)
+
+    def find_dataset(self, name: str) -> DatasetFormatter | None:
+        """The formatter of a dataset's name, `NAME/VARIANT`, or hub id, if there is one."""
+        if name in self._offers["dataset"]:
+            return self.get("dataset", name)
+        base, slash, variant = name.partition("/")
+        if slash and base in self._offers["dataset"]:
+            return _variant(self.get("dataset", base), variant)
+        of_hub = (formatter for formatter in self.datasets() if formatter.hub and formatter.hub.id == name)
+        return next(of_hub, None)
+
+    def universal_dataset(self) -> DatasetFormatter:
+        """The formatter that reads any file, folder or hub id. Raises `ReasonError` when there is none."""
         for formatter in self.datasets():
-            if formatter.suffixes and name.endswith(formatter.suffixes):
+            if formatter.universal:
                 return formatter
-        return self.get("dataset", name)
+        raise ReasonError("no plugin reads files by their columns", "`reason plugins` lists them", usage=True)
 
     def datasets(self) -> list[DatasetFormatter]:
         """One formatter per name; of a contested name the first."""
@@ -141,6 +155,15 @@ class Switchboard:
 
     def command(self, name: str) -> click.Command:
         return self.get("command", name)
+
+
+def _variant(formatter: DatasetFormatter, name: str) -> DatasetFormatter:
+    known = formatter.variants()
+    if name not in known:
+        some = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
+        hint = f"{did_you_mean(name, known)}it has {some}" if known else "it has none"
+        raise ReasonError(f"dataset '{formatter.name}' has no variant '{name}'", hint, usage=True)
+    return formatter.variant(name)
 
 
 def _conflict(kind: str, name: str, offers: list[Offer]) -> str:

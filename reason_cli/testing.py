@@ -68,6 +68,7 @@ class TinyLlama(Architecture):
     name = "tiny-llama"
     help = "a very small Llama for tests"
     model_type = "llama"
+    packs = True
     Options = TinyLlamaOptions
     presets = {"tiny-llama-wide": TinyLlamaOptions(d_model=64)}
 
@@ -202,7 +203,7 @@ def _check_values(owner: str, options: Any) -> None:
 
 
 def check_architecture(architecture: Architecture, options: ArchitectureOptions | None = None) -> None:
-    """Prove an architecture: counts, save and load, padding, causality, gradients, generation.
+    """Prove an architecture: counts, save and load, padding, causality, gradients, generation, packing if it packs.
 
     `options` make the model that is built; pass small ones. Without them it is the architecture's default.
     """
@@ -251,6 +252,8 @@ def _check_model(architecture: Architecture, options: ArchitectureOptions) -> No
     model.eval()
     _check_causal(name, model)
     _check_padding(name, model, tokenizer.pad_token_id)
+    if architecture.packs:
+        _check_packing(name, model)
     _check_generation(name, model, tokenizer)
     _check_saved(architecture, options, model)
 
@@ -319,6 +322,34 @@ def _check_padding(name: str, model: PreTrainedModel, pad: int) -> None:
             _assert_close(batch[i][mask[i].bool()], _logits(model, row[None])[0], f"{name}: padding on the {side}")
 
 
+def _check_packing(name: str, model: PreTrainedModel) -> None:
+    """Documents in one row, told apart by their positions alone, are as if each had a row of its own."""
+    import torch
+
+    documents = _rows(11, 2, 7)
+    first = len(documents[0])
+    with torch.no_grad():
+        alone = [model(input_ids=row[None], labels=row[None], use_cache=False) for row in documents]
+        packed, changed = _packed(model, documents), _packed(model, [(documents[0] + 1) % 256, *documents[1:]])
+    expected = torch.cat([output.logits[0] for output in alone])
+    _assert_close(packed.logits[0], expected, f"{name}: a document in a packed row")
+    same = torch.equal(changed.logits[0, first:], packed.logits[0, first:])
+    assert same, f"{name}: a document changes the logits of the next one in its row"
+    trained = [len(row) - 1 for row in documents]
+    loss = sum(output.loss * count for output, count in zip(alone, trained, strict=True)) / sum(trained)
+    difference = abs(float(packed.loss - loss))
+    assert difference <= TOLERANCE * float(loss), f"{name}: the loss of a packed row is off by {difference:.2g}"
+
+
+def _packed(model: PreTrainedModel, documents: Sequence[torch.Tensor]) -> Any:
+    """What a model gives for documents in one row. Nothing predicts the first token of a document."""
+    import torch
+
+    ids = torch.cat(list(documents))[None]
+    positions = torch.cat([torch.arange(len(row)) for row in documents])[None]
+    return model(input_ids=ids, position_ids=positions, labels=ids.masked_fill(positions == 0, -100), use_cache=False)
+
+
 def _check_generation(name: str, model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
     rows = _rows(3, 9)
     ids, mask = _padded(rows, "left", tokenizer.pad_token_id)
@@ -354,7 +385,7 @@ def check_dataset(
         assert not missing, f"{formatter.name}: the hub has no name for split {missing}"
     options = options if options is not None else formatter.Options()
     generates = formatter.generate(formatter.splits[0], 0, options) is not None
-    places = [bool(formatter.hub), formatter.universal or bool(formatter.suffixes), generates]
+    places = [bool(formatter.hub), formatter.universal, generates]
     assert any(places), f"{formatter.name}: has no hub, is not universal and generates nothing"
     _check_parts(formatter)
     if generates:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
 
 # Before anything imports the hub's client, which reads these once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="reason-tests-hub-")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+# Compiled kernels are kept between runs; every other cache is a test's own.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path.home() / ".cache" / "reason-tests-kernels"))
 
 import pytest
 import support
@@ -21,6 +24,7 @@ def isolated(request, tmp_path, monkeypatch):
     for name in [n for n in os.environ if n.startswith("REASON_") and n not in keep]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setenv("NO_COLOR", "1")
     if "plugins" not in request.path.parts:

@@ -30,7 +30,7 @@ class TerminalReporter:
     def warn(self, text: str) -> None:
         err.print(Text.assemble(("warning: ", "yellow"), text))
 
-    def start(self, title: str, total: float) -> None:
+    def start(self, title: str, total: float | None) -> None:
         if not err.is_terminal:
             return
         self.progress = Progress(

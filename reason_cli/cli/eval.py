@@ -15,7 +15,7 @@ from reason_cli.plugins import Switchboard
 from reason_cli.runs import Checkpoint
 
 
-@click.command("eval", cls=options.SettingsCommand, tables=("eval", "hardware"))
+@click.command("eval", cls=options.SettingsCommand, tables=("eval", "hardware"), keys=("data.text_column",))
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
 @click.option(
     "--checkpoint", required=True, type=click.Path(path_type=Path), help="A run directory, or a folder of weights."

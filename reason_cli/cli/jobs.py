@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli import __version__, profiles
+from reason_cli.api import DatasetFormatter, Hub
 from reason_cli.cli import options
 from reason_cli.cli.display import TerminalReporter, show_evaluation
-from reason_cli.config import DataOptions, EvalOptions, HardwareOptions, Layer, Settings, TrainOptions
-from reason_cli.errors import ReasonError
+from reason_cli.config import (
+    NO_WEIGHT,
+    DataOptions,
+    EvalOptions,
+    HardwareOptions,
+    Layer,
+    Settings,
+    SourceOptions,
+    TrainOptions,
+)
+from reason_cli.errors import ReasonError, did_you_mean
 from reason_cli.plugins import ArchitectureChoice, Switchboard
 from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
@@ -32,14 +44,19 @@ def train_job(board: Switchboard, settings: Settings, choice: ArchitectureChoice
     from reason_cli.engine.job import TrainJob
 
     data = settings.make(DataOptions, "data")
-    if not data.dataset:
+    asked = data.sources or tuple(SourceOptions(text) for text in data.dataset)
+    if not asked:
         raise ReasonError("there is no dataset to train on", "name one with --dataset", usage=True)
+    _check_weights(asked)
     model_options = settings.make(choice.architecture.Options, "model")
+    after = settings["eval.after_training"].value
     return TrainJob(
         architecture=choice.architecture,
         options=model_options,
         tokenizer=settings["model.tokenizer"].value or choice.architecture.tokenizer(model_options),
-        sources=tuple(source(board, settings, text, "train") for text in data.dataset),
+        sources=tuple(source(board, settings, item, "train") for item in asked),
+        validation=tuple(source(board, settings, SourceOptions(text), "test") for text in data.validation),
+        benchmarks=(*benchmark_sources(board, settings), *(task.source for task in tasks(board, settings, after))),
         data=data,
         train=settings.make(TrainOptions, "train"),
         eval=settings.make(EvalOptions, "eval"),
@@ -49,14 +66,61 @@ def train_job(board: Switchboard, settings: Settings, choice: ArchitectureChoice
     )
 
 
-def source(board: Switchboard, settings: Settings, text: str, default_split: str) -> Source:
-    """The rows that `NAME[:SPLIT][@N]` stands for."""
-    from reason_cli.engine.sources import Spec, make_source
+def _check_weights(asked: Sequence[SourceOptions]) -> None:
+    weights = [item.weight for item in asked if item.weight != NO_WEIGHT]
+    if len(weights) == len(asked) and not sum(weights):
+        raise ReasonError("the weights of data.sources add up to zero", "give at least one a weight over 0", usage=True)
 
-    spec = Spec.parse(text)
-    formatter = board.dataset(spec.name)
-    formatter_options: Any = settings.make(formatter.Options, f"data.{formatter.name}")
-    return make_source(spec, formatter, formatter_options, default_split, options.data_folder())
+
+def source(board: Switchboard, settings: Settings, asked: SourceOptions, default_split: str) -> Source:
+    """The rows that a table of `[[data.sources]]`, or `NAME[:SPLIT][@N]` alone, stands for."""
+    from reason_cli.engine.sources import Request, Spec, make_source
+
+    spec = Spec.parse(asked.dataset)
+    spec = Spec(spec.name, spec.split or asked.split, spec.take or asked.take)
+    formatter, place = _formatter(board, spec.name, asked.format)
+    fallback = source(board, settings, SourceOptions(asked.fallback), default_split) if asked.fallback else None
+    read_by = _formatter_options(settings, formatter, asked.columns or {})
+    request = Request(spec, formatter, read_by, place, asked.weight, fallback)
+    return make_source(request, default_split, options.data_folder())
+
+
+def _formatter(board: Switchboard, name: str, format: str) -> tuple[DatasetFormatter, Path | Hub | None]:
+    """Who reads the rows of a name, and where they are when the name itself says so."""
+    from reason_cli.engine.sources import place_of
+
+    if format:
+        place = place_of(name)
+        if place is None:
+            raise ReasonError(f"'{name}' is neither a file nor a hub id", "leave `format` out", usage=True)
+        return board.dataset(format), place
+    known = board.find_dataset(name)
+    if known is not None:
+        return known, None
+    place = place_of(name)
+    return (board.universal_dataset(), place) if place is not None else (board.dataset(name), None)
+
+
+def _formatter_options(settings: Settings, formatter: DatasetFormatter, columns: Mapping[str, str]) -> Any:
+    """A formatter's options: those of `[data.NAME]`, and over them what was said of this source alone."""
+    made: Any = settings.make(formatter.Options, f"data.{formatter.name}")
+    names = [field.name for field in dataclasses.fields(formatter.Options)]
+    text_column = settings["data.text_column"].value
+    given = {"text_column": text_column} if text_column and "text_column" in names else {}
+    given |= columns
+    for name in given:
+        if name not in names:
+            takes = ", ".join(names) or "none"
+            raise ReasonError(
+                f"'{formatter.name}' has no option '{name}'", f"{did_you_mean(name, names)}it takes {takes}", usage=True
+            )
+    return dataclasses.replace(made, **given)
+
+
+def benchmark_sources(board: Switchboard, settings: Settings) -> tuple[Source, ...]:
+    """The test splits of the datasets that models are compared by."""
+    names = [formatter.name for formatter in board.datasets() if formatter.benchmark]
+    return tuple(source(board, settings, SourceOptions(name), "test") for name in names)
 
 
 def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> list[Task]:
@@ -64,7 +128,7 @@ def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> lis
     from reason_cli.engine.evaluate import Task
 
     extractor = settings["eval.extractor"].value
-    sources = [source(board, settings, text, "test") for text in specs]
+    sources = [source(board, settings, SourceOptions(text), "test") for text in specs]
     return [Task(s, board.extractor(extractor or s.formatter.extractor)) for s in sources]
 
 
@@ -74,15 +138,18 @@ def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, 
 
     model_options = settings.make(choice.architecture.Options, "model")
     hardware = settings.make(HardwareOptions, "hardware")
-    return load_subject(choice.architecture, model_options, hardware, checkpoint.path)
+    trained_on = checkpoint.run.read_record()["run"].get("data", ()) if checkpoint.run else ()
+    return load_subject(choice.architecture, model_options, hardware, checkpoint.path, trained_on)
 
 
 def evaluate_all(
     settings: Settings, subject: Subject, task_list: list[Task], root: Path, report: TerminalReporter, show: bool
 ) -> list[Evaluation]:
     """Grade on each task, into a folder of its own below `root`."""
+    from reason_cli.engine.chat import Template
     from reason_cli.engine.evaluate import evaluate
 
+    template = Template(settings["data.style"].value, settings["data.system_prompt"].value)
     eval_options = settings.make(EvalOptions, "eval")
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -91,8 +158,7 @@ def evaluate_all(
     done = []
     for task in task_list:
         folder = _new_folder(root, task.folder_name)
-        prompt = settings["data.system_prompt"].value
-        done.append(evaluate(subject, task, eval_options, prompt, folder, report))
+        done.append(evaluate(subject, task, eval_options, template, folder, report))
         if show:
             show_evaluation(done[-1].results)
     return done
@@ -108,5 +174,5 @@ def _new_folder(root: Path, name: str) -> Path:
 def plain(value: Any) -> str:
     """A setting's value as one would write it on a command line."""
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(item.dataset if isinstance(item, SourceOptions) else item for item in value)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -28,14 +28,16 @@ class Given:
 
 
 class SettingsCommand(click.Command):
-    """A command with a flag per key of the core's `tables`, and `--profile` and `--set` for all the rest.
+    """A command with a flag per key of the core's `tables` and for the `keys` named singly as `table.key`, and
+    `--profile` and `--set` for all the rest.
 
     The command's function sees its own parameters only; `settings_given` has what these flags said.
     """
 
-    def __init__(self, *args: Any, tables: Sequence[str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tables: Sequence[str] = (), keys: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        flags = [flag(key) for table in tables for key in keys_of(table, CORE_TABLES[table])]
+        core = [key for table, options in CORE_TABLES.items() for key in keys_of(table, options) if not key.tables]
+        flags = [flag(key) for key in core if key.table in tables or key.path in keys]
         self.params += [*_general(), *flags]
 
     def invoke(self, ctx: click.Context) -> Any:

@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from reason_cli.engine.report import Reporter
+from reason_cli.engine.stream import Stream
 from reason_cli.engine.trainer import Clock
 from reason_cli.errors import ReasonError
 from reason_cli.runs import Run, seal
@@ -154,3 +155,19 @@ class Stop(TrainerCallback, ExportableState):
     def on_train_end(self, args, state, control, **kwargs: Any) -> None:
         for number, handler in self.previous.items():
             signal.signal(number, handler)
+
+
+class StreamPlace(TrainerCallback, ExportableState):
+    """Keeps in each checkpoint where the stream of rows goes on."""
+
+    def __init__(self, stream: Stream, batches_per_step: int) -> None:
+        self.stream = stream
+        self.batches_per_step = batches_per_step
+        self.steps = 0  # of this process
+
+    def on_step_end(self, args, state, control, **kwargs: Any) -> None:
+        self.steps += 1
+
+    def state(self) -> dict[str, Any]:
+        start = self.stream.state_after(self.steps * self.batches_per_step)
+        return {"args": {}, "attributes": {"start": start.to_json()}}

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.api import AnswerExtractor, Architecture, Example
 from reason_cli.config import EvalOptions, HardwareOptions
 from reason_cli.engine import tokenizers
-from reason_cli.engine.chat import prompt_text
+from reason_cli.engine.chat import Template, prompt_text
 from reason_cli.engine.generate import Answer, Decoding, answer
 from reason_cli.engine.hardware import Precision, autocast, pick_device, pick_precision
+from reason_cli.engine.reading import Loaded, load
 from reason_cli.engine.report import Reporter, hush_libraries
-from reason_cli.engine.sources import Loaded, Source, load
+from reason_cli.engine.sources import Source
 from reason_cli.engine.statistics import wilson
 from reason_cli.errors import ReasonError
 from reason_cli.runs import write_json, write_text
@@ -40,18 +41,20 @@ class Task:
 
     @property
     def folder_name(self) -> str:
-        stem = Path(self.source.spec.name).stem if self.source.formatter.suffixes else self.source.spec.name
-        return f"{stem}-{self.source.split}" if self.source.split else stem
+        name, split = self.source.spec.name, self.source.split
+        stem = Path(name).stem if isinstance(self.source.place, Path) and not split else name.replace("/", "-")
+        return f"{stem}-{split}" if split else stem
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is graded: a loaded model with its tokenizer, and how it is run."""
+    """What is graded: a loaded model with its tokenizer, how it is run, and what `run.toml` says of its data."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     precision: Precision
     checkpoint: str
+    trained_on: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,13 @@ class Evaluation:
     folder: Path
 
 
-def load_subject(architecture: Architecture, options: Any, hardware: HardwareOptions, path: Path) -> Subject:
+def load_subject(
+    architecture: Architecture,
+    options: Any,
+    hardware: HardwareOptions,
+    path: Path,
+    trained_on: Sequence[Mapping[str, Any]] = (),
+) -> Subject:
     """A checkpoint's model on its device, with its tokenizer. On a CPU `auto` is float32.
 
     Raises `ReasonError` when the weights cannot be read.
@@ -94,18 +103,18 @@ def load_subject(architecture: Architecture, options: Any, hardware: HardwareOpt
         model = architecture.load(path, options).to(device).eval()  # type: ignore[arg-type]
     except (OSError, SafetensorError) as error:
         raise ReasonError(f"cannot load the weights in {path}: {error}", "pass another checkpoint") from None
-    return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path))
+    return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path), trained_on)
 
 
 def evaluate(
-    subject: Subject, task: Task, options: EvalOptions, system_prompt: str, folder: Path, report: Reporter
+    subject: Subject, task: Task, options: EvalOptions, template: Template, folder: Path, report: Reporter
 ) -> Evaluation:
     """Grade `subject` on `task`; writes `results.json` and `samples.jsonl` into `folder`."""
     import torch
 
     loaded = load_questions(task, options, report)
     examples = [item for item in loaded.items if isinstance(item, Example)]
-    prompts = [prompt_text(subject.tokenizer, e.question, system_prompt) for e in examples]
+    prompts = [prompt_text(subject.tokenizer, e.question, template) for e in examples]
     torch.manual_seed(options.eval_seed)
     report.start(f"answering {task.source.label}", len(prompts))
     begun = time.perf_counter()
@@ -121,7 +130,8 @@ def evaluate(
         "tokens": sum(a.tokens for a in answers),
         "seconds": round(seconds, 2),
         "tokens_per_second": round(sum(a.tokens for a in answers) / seconds, 1),
-        "settings": _settings(subject, task, options, system_prompt, prompts),
+        "contamination": contamination(subject.trained_on, task.source.label),
+        "settings": _settings(subject, task, options, template, prompts),
         "data": loaded.summary(),
     }
     write_json(folder / "results.json", results)
@@ -163,7 +173,7 @@ def grade(number: int, example: Example, given: Answer, extractor: AnswerExtract
         question=example.question,
         expected=example.answer,
         predicted=found.value if found else None,
-        correct=found is not None and extractor.equal(found.value, example.answer),
+        correct=found is not None and extractor.correct(found.value, example),
         strategy=found.strategy if found else None,
         span=found.span if found else None,
         tokens=given.tokens,
@@ -201,24 +211,33 @@ def _by_tag(samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
 
 
 def _settings(
-    subject: Subject, task: Task, options: EvalOptions, system_prompt: str, prompts: Sequence[str]
+    subject: Subject, task: Task, options: EvalOptions, template: Template, prompts: Sequence[str]
 ) -> dict[str, Any]:
     """All that another would need to get the same figures."""
     import torch
     import transformers
 
-    template = subject.tokenizer.chat_template or ""
+    written = subject.tokenizer.chat_template or ""
     return {
         **{k: v for k, v in asdict(options).items() if k not in ("after_training", "extractor")},
         "extractor": task.extractor.name,
-        "system_prompt": system_prompt,
+        "system_prompt": template.system_prompt,
+        "style": template.style,
         "precision": subject.precision.name,
         "device": str(subject.model.device),
         "prompts_sha256": _sha256("\0".join(prompts)),
-        "chat_template_sha256": _sha256(template if isinstance(template, str) else json.dumps(template)),
+        "chat_template_sha256": _sha256(written if isinstance(written, str) else json.dumps(written)),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def contamination(trained_on: Sequence[Mapping[str, Any]], label: str) -> int | None:
+    """Rows that were trained on and hold a test question of `label`; `None` where nobody looked."""
+    if not trained_on or not all(label in part.get("searched_for", ()) for part in trained_on):
+        return None
+    rows = (sum(part["contaminated"].get(label, {}).values()) for part in trained_on if not part["dropped"])
+    return sum(rows)
 
 
 def _sha256(text: str) -> str:
@@ -226,6 +245,11 @@ def _sha256(text: str) -> str:
 
 
 def _warn(results: Mapping[str, Any], report: Reporter) -> None:
+    if results["contamination"]:
+        report.warn(
+            f"contaminated: the model was trained on {results['contamination']:,} rows that hold test questions of "
+            f"{results['dataset']}; this accuracy says nothing about new ones"
+        )
     if results["cut_off_rate"] > CUT_OFF_WARNING:
         report.warn(
             f"{results['cut_off_rate']:.1%} of the answers hit the limit of "

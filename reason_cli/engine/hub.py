@@ -1,13 +1,22 @@
-"""Whether the hub answers: found out once, so that being offline costs seconds, not minutes of retries."""
+"""The Hugging Face hub: whether it answers, and the rows of its datasets."""
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from functools import cache
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from reason_cli.api import Hub
+from reason_cli.errors import ReasonError
+
 PATIENCE = 4.0  # seconds
+
+
+class Unreachable(ReasonError):
+    """A source whose rows cannot be had: not there, or not reachable. A fallback may take its place."""
 
 
 @cache
@@ -19,6 +28,7 @@ def ready() -> None:
         return
     import datasets
 
+    # Found out once, so that being offline costs seconds, not minutes of retries.
     constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
 
 
@@ -30,3 +40,47 @@ def _answers(endpoint: str) -> bool:
             return True
     except OSError:
         return False
+
+
+def rows(hub: Hub, split: str, skip: int = 0) -> Iterator[tuple[str, Any]]:
+    """(place, row) of a split, by the name that people type, without the first `skip`. Raises `Unreachable`."""
+    dataset = _open(hub, hub.splits.get(split, split))
+    rest = dataset.skip(skip) if skip else dataset
+    return ((f"{hub.id}:{n}", row) for n, row in enumerate(rest, skip + 1))
+
+
+def cached(hub: Hub, split: str) -> bool:
+    """Whether the rows are on this machine already; asks nobody else."""
+    import datasets
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
+    try:
+        _open(hub, hub.splits.get(split, split))
+    except Unreachable:
+        return False
+    finally:
+        constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE = before
+    return True
+
+
+def _open(hub: Hub, split: str) -> Any:
+    from datasets import load_dataset
+
+    ready()
+    try:
+        return load_dataset(
+            hub.id,
+            hub.config or None,
+            split=split,
+            data_dir=hub.data_dir or None,
+            revision=hub.revision or None,
+            streaming=hub.streaming,
+        )
+    except Exception as error:  # the hub's clients raise a dozen kinds for "not there" and "not reachable"
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise Unreachable(
+            f"dataset '{hub.id}' cannot be had from the hub: {reason}",
+            "check the name, or go online once so that it is cached",
+        ) from None

@@ -8,7 +8,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from reason_cli.engine.hardware import describe
-from reason_cli.engine.job import Prepared, TrainJob
+from reason_cli.engine.job import TrainJob
+from reason_cli.engine.prepare import Prepared
+from reason_cli.engine.stream import Stream
 from reason_cli.runs import RUN_SOURCE
 
 
@@ -32,9 +34,8 @@ def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = N
         "parameters": ready.model.num_parameters(),
         "precision": ready.precision.name,
         "precision_because": ready.precision.why,
-        "training_rows": len(ready.rows),
-        "training_tokens": ready.rows.tokens,
-        "held_out_rows": len(ready.held_out),
+        **_sizes(ready),
+        "held_out_rows": len(ready.data.held_out),
         **ready.facts,
         "hardware": describe(ready.device),
         "versions": {
@@ -45,6 +46,12 @@ def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = N
         },
     }
     return {"run": facts, **values, "sources": _kept_sources(sources, earlier["sources"]) if earlier else sources}
+
+
+def _sizes(ready: Prepared) -> dict[str, int]:
+    """How much there is to learn from, where that is known beforehand."""
+    rows = ready.data.rows
+    return {} if isinstance(rows, Stream) else {"training_rows": len(rows), "training_tokens": rows.tokens}
 
 
 def _leave_out_unused(job: TrainJob, values: dict[str, Any], sources: dict[str, Any]) -> None:

@@ -19,8 +19,8 @@ class Reporter(Protocol):
     def warn(self, text: str) -> None:
         """One line about something that went otherwise than asked."""
 
-    def start(self, title: str, total: float) -> None:
-        """A stretch of work of `total` units begins."""
+    def start(self, title: str, total: float | None) -> None:
+        """A stretch of work of `total` units begins; None: nobody knows how many."""
 
     def update(self, done: float, figures: Mapping[str, str]) -> None:
         """So many units are done; `figures` are a few short facts to show beside the bar."""
@@ -36,7 +36,7 @@ class Silent:
 
     def warn(self, text: str) -> None: ...
 
-    def start(self, title: str, total: float) -> None: ...
+    def start(self, title: str, total: float | None) -> None: ...
 
     def update(self, done: float, figures: Mapping[str, str]) -> None: ...
 

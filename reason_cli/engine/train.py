@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Example
+from reason_cli.engine.batches import Collator
 from reason_cli.engine.chat import prompt_text
-from reason_cli.engine.data import Collator
 from reason_cli.engine.generate import Decoding, answer
-from reason_cli.engine.job import Prepared, TrainJob
-from reason_cli.engine.prepare import prepare
+from reason_cli.engine.job import TrainJob
+from reason_cli.engine.prepare import Prepared, prepare
 from reason_cli.engine.record import record
 from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.resume import check_fits, check_steps, check_tokenizer
-from reason_cli.runs import Run, step_of
+from reason_cli.runs import Run, step_of, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -50,13 +51,14 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
         check_fits(ready.model, resume)
         run.forget_metrics_after(step_of(resume))
     run.write_record(record(job, ready, run.read_record() if resume else None))
+    _list_contaminated(ready, run)
     report.say(f"run:   {run.path}")
     trainer, stop = _trainer(job, run, ready, report)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     step = trainer.state.global_step
     if stop.signal is not None:
         return Trained(run, step, stop.signal.name)
-    save_final(trainer.accelerator.unwrap_model(trainer.model), ready.tokenizer, run)
+    save_final(trainer.accelerator.unwrap_model(trainer.model), ready.data.tokenizer, run)
     return Trained(run, step, None)
 
 
@@ -70,32 +72,49 @@ def save_final(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: 
     partial.rename(run.final)
 
 
+def _list_contaminated(ready: Prepared, run: Run) -> None:
+    """`contaminated.jsonl`: each training row that holds a test question, with the question it holds."""
+    lines = [
+        json.dumps({"source": c.source, "asked": c.asked, **asdict(c.match)}, ensure_ascii=False) + "\n"
+        for c in ready.data.contaminated
+    ]
+    if lines:
+        write_text(run.path / "contaminated.jsonl", "".join(lines))
+
+
 def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tuple[ReasonTrainer, Any]:
     from torch.utils.tensorboard import SummaryWriter
     from transformers import PrinterCallback
     from transformers.integrations import TensorBoardCallback
 
     from reason_cli.engine import callbacks
+    from reason_cli.engine.stream import Stream
     from reason_cli.engine.trainer import Clock, ReasonTrainer, arguments
 
+    data = ready.data
     clock = Clock(job.train.max_steps, job.train.max_minutes * 60)
     stop = callbacks.Stop(clock)
     writer = SummaryWriter(str(run.tensorboard))
+    streams = isinstance(data.rows, Stream)
+    evaluates = data.held_out_rows is not None
     trainer = ReasonTrainer(
         clock=clock,
         options=job.train,
+        mixture=data.mixture,
         model=ready.model,
-        args=arguments(job.train, ready.precision, ready.device.type, run, ready.held_out_rows is not None),
-        train_dataset=ready.rows,
-        eval_dataset=ready.held_out_rows,
-        processing_class=ready.tokenizer,
-        data_collator=Collator(ready.tokenizer.pad_token_id),
+        args=arguments(job.train, ready.precision, ready.device.type, run, evaluates=evaluates, streams=streams),
+        train_dataset=data.rows,
+        eval_dataset=data.held_out_rows,
+        processing_class=data.tokenizer,
+        data_collator=Collator(data.tokenizer.pad_token_id),
     )
     trainer.remove_callback(PrinterCallback)
     # Metrics first: it adds the figures that the others show and draw.
     metrics = callbacks.Metrics(run, trainer.tokens_seen)
     for callback in (metrics, callbacks.Progress(report, clock), TensorBoardCallback(writer), callbacks.Seal(), stop):
         trainer.add_callback(callback)
+    if isinstance(data.rows, Stream):
+        trainer.add_callback(callbacks.StreamPlace(data.rows, job.train.gradient_accumulation_steps))
     if job.train.samples:
         trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
     return trainer, stop
@@ -103,11 +122,12 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
 
 def _sampler(job: TrainJob, ready: Prepared, report: Reporter, writer: Any):
     """A function that answers a few held-out questions and shows them."""
-    examples = [item for item in ready.held_out if isinstance(item, Example)][: job.train.samples]
-    prompts = [prompt_text(ready.tokenizer, e.question, job.data.system_prompt) for e in examples]
+    data = ready.data
+    examples = [item for item in data.held_out if isinstance(item, Example)][: job.train.samples]
+    prompts = [prompt_text(data.tokenizer, e.question, data.encoder.template) for e in examples]
 
     def show(step: int) -> None:
-        answers = answer(ready.model, ready.tokenizer, prompts, Decoding(max_new_tokens=SAMPLE_TOKENS))
+        answers = answer(ready.model, data.tokenizer, prompts, Decoding(max_new_tokens=SAMPLE_TOKENS))
         for number, (example, given) in enumerate(zip(examples, answers, strict=True), 1):
             said = " ".join(given.text.split())
             report.say(f"  sample {number}: {example.question} -> {said} (expected {example.answer})")

@@ -6,16 +6,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from torch.optim.lr_scheduler import LambdaLR
-from torch.utils.data import Sampler
+from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
 
 from reason_cli.config import TrainOptions
+from reason_cli.engine.order import LengthGrouped, Mixture
+from reason_cli.engine.stream import Stream
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +62,7 @@ def learning_rate_factor(step: int, clock: Clock, warmup_steps: int, shape: str)
 
 
 def arguments(
-    options: TrainOptions, precision: Precision, device_type: str, run: Run, evaluates: bool
+    options: TrainOptions, precision: Precision, device_type: str, run: Run, *, evaluates: bool, streams: bool
 ) -> TrainingArguments:
     """The options in the Trainer's words."""
     return TrainingArguments(
@@ -87,6 +88,7 @@ def arguments(
         fp16=precision.name == "fp16",
         use_cpu=device_type == "cpu",
         dataloader_pin_memory=device_type == "cuda",
+        ignore_data_skip=streams,  # a stream goes on by itself where the checkpoint's stood
         prediction_loss_only=True,
         remove_unused_columns=False,
         report_to="none",
@@ -94,66 +96,40 @@ def arguments(
     )
 
 
-class LengthGrouped(Sampler[int]):
-    """Row numbers in random order, but so that the rows of a batch are of like length.
-
-    Rows are shuffled, sorted by length within pools of `POOL` batches, and the pool's batches shuffled again:
-    transformers' own sampler leaves them sorted, so that the loss, and what is learned, swings from long to short
-    in every pool. Each pass over the sampler is another order, and the same for the same seed.
-    """
-
-    POOL = 50
-
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int) -> None:
-        self.lengths = lengths
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of a pass; called by accelerate."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        random = Random(f"{self.seed}/{self.epoch}")
-        rows = list(range(len(self.lengths)))
-        random.shuffle(rows)
-        pool = self.POOL * self.batch_size
-        for start in range(0, len(rows), pool):
-            ordered = sorted(rows[start : start + pool], key=lambda row: self.lengths[row])
-            batches = [ordered[i : i + self.batch_size] for i in range(0, len(ordered), self.batch_size)]
-            # A short last batch of the data must stay the last, or the batches after it would be cut elsewhere.
-            tail = [batches.pop()] if len(batches[-1]) < self.batch_size else []
-            random.shuffle(batches)
-            for batch in batches + tail:
-                yield from batch
-
-
 class ReasonTrainer(Trainer):
-    """The Trainer; `clock` sets the fall of the learning rate."""
+    """The Trainer; `clock` sets the fall of the learning rate, `mixture` how much of each source is trained on."""
 
-    def __init__(self, *, clock: Clock, options: TrainOptions, **kwargs: Any) -> None:
+    def __init__(self, *, clock: Clock, options: TrainOptions, mixture: Mixture | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.clock = clock
         self.options = options
+        self.mixture = mixture
+        collator: Any = self.data_collator
+        self.pad_token_id: int = collator.pad_token_id
         self._tokens: torch.Tensor | int = 0
 
     def training_step(self, model: nn.Module, inputs: dict[str, Any], *args: Any, **kwargs: Any) -> torch.Tensor:
         """The library's step; the tokens that go through it are counted on the device, without waiting for it."""
-        self._tokens = self._tokens + inputs["attention_mask"].sum()
+        packed = "attention_mask" not in inputs
+        real = inputs["input_ids"] != self.pad_token_id if packed else inputs["attention_mask"]
+        self._tokens = self._tokens + real.sum()
         return super().training_step(model, inputs, *args, **kwargs)
 
     def tokens_seen(self) -> int:
         """Tokens trained on in this process, padding left out."""
         return int(self._tokens)
 
+    def get_train_dataloader(self) -> DataLoader:
+        """The library's; a stream makes its batches itself."""
+        if not isinstance(self.train_dataset, Stream):
+            return super().get_train_dataloader()
+        loader = DataLoader(self.train_dataset, batch_size=None, collate_fn=self.data_collator)
+        return self.accelerator.prepare(loader)
+
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
         """Seeded, in batches of like length, so that little of a batch is padding."""
         dataset: Any = train_dataset or self.train_dataset
-        return LengthGrouped(dataset.lengths, self.options.micro_batch_size, self.options.seed)
+        return LengthGrouped(dataset.lengths, self.options.micro_batch_size, self.options.seed, self.mixture)
 
     def get_decay_parameter_names(self, model: PreTrainedModel | nn.Module) -> list[str]:
         """Matrices alone decay, and of those none that its architecture marks `_no_weight_decay`."""

@@ -101,10 +101,10 @@ def test_a_dataset_file_that_is_no_good(tiny, tmp_path, rows, said):
     run("train", *TINY, "--dataset", path, "--output", tmp_path / "run", "--max-steps", 1).ok()
 
 
-def test_a_folder_is_no_dataset_file(tiny, tmp_path):
+def test_an_empty_folder_is_no_dataset(tiny, tmp_path):
     (tmp_path / "a.jsonl").mkdir()
     result = run("train", *TINY, "--dataset", tmp_path / "a.jsonl")
-    assert result.code == 2 and "no file" in result.error_line
+    assert result.code == 1 and "holds no readable file" in result.error_line
 
 
 def test_everything_too_long(tiny, tmp_path):

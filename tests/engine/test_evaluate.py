@@ -10,10 +10,11 @@ from support import Said, read_lines
 from reason_cli.api import Example
 from reason_cli.config import EvalOptions
 from reason_cli.engine import evaluate as subject
+from reason_cli.engine.chat import Template
 from reason_cli.engine.evaluate import Subject, Task, evaluate, grade, summarise
 from reason_cli.engine.generate import Answer
 from reason_cli.engine.hardware import Precision
-from reason_cli.engine.sources import Spec, make_source
+from reason_cli.engine.sources import Request, Spec, make_source
 from reason_cli.testing import Additions, LastWord
 
 
@@ -59,12 +60,12 @@ def evaluated(model, tokenizer, tmp_path, monkeypatch):
         return [Answer("" if sum(s) % 10 == 0 else f"so {sum(s)}.", 4, True) for s in sums]  # fmt: skip
 
     monkeypatch.setattr(subject, "answer", right)
-    source = make_source(Spec.parse("additions"), Additions(), None, "test", None)
+    source = make_source(Request(Spec.parse("additions"), Additions(), None), "test", None)
     task = Task(source, LastWord())
     options = EvalOptions(limit=40)
     said = Said()
     who = Subject(model, tokenizer, Precision("fp32", "asked"), "here")
-    return evaluate(who, task, options, "", tmp_path / "eval", said), tmp_path / "eval", said
+    return evaluate(who, task, options, Template(), tmp_path / "eval", said), tmp_path / "eval", said
 
 
 def test_results_and_samples_are_written(evaluated):
@@ -100,9 +101,42 @@ def test_the_settings_that_made_the_figures_are_kept(evaluated):
 
 def test_an_endless_dataset_gives_200_unless_told_otherwise():
     def count(text, **options):
-        task = Task(make_source(Spec.parse(text), Additions(), None, "test", None), LastWord())
+        task = Task(make_source(Request(Spec.parse(text), Additions(), None), "test", None), LastWord())
         return len(subject.load_questions(task, EvalOptions(**options), Said()).items)
 
     assert count("additions") == 200
     assert count("additions@30") == 30
     assert count("additions", limit=20) == 20
+
+
+def test_a_verifier_may_judge_by_more_than_the_answer():
+    class Even(LastWord):
+        def correct(self, predicted, example):
+            return int(predicted) % example.reference["of"] == 0
+
+    example = Example("an even number?", "", "2", reference={"of": 2})
+    graded = [grade(0, example, Answer(text, 1, True), Even()).correct for text in ("it is 8.", "it is 7.")]
+    assert graded == [True, False]
+
+
+# --- contamination -------------------------------------------------------------------------------------------------
+
+
+def part(found=0, dropped=0, label="gsm8k:test"):
+    return {"searched_for": [label], "contaminated": {label: {"question": found}} if found else {}, "dropped": dropped}
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "rows"),
+    [
+        ([], None),
+        ([part()], 0),
+        ([part(5)], 5),
+        ([part(5, dropped=5)], 0),
+        ([part(5), part(2)], 7),
+        ([part(5), part(label="svamp:test")], None),
+        ([{"dataset": "streamed", "searched_for": []}], None),
+    ],
+)
+def test_what_a_run_says_of_its_data_tells_whether_a_figure_counts(trained_on, rows):
+    assert subject.contamination(trained_on, "gsm8k:test") == rows

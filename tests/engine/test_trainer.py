@@ -7,13 +7,14 @@ import time
 from itertools import pairwise
 
 import pytest
-from support import Said
 
 from reason_cli.api import Example
 from reason_cli.config import TrainOptions
-from reason_cli.engine.data import Collator, tokenise
+from reason_cli.engine.batches import Collator
+from reason_cli.engine.chat import Template, encode
 from reason_cli.engine.hardware import Precision
-from reason_cli.engine.trainer import Clock, LengthGrouped, ReasonTrainer, arguments, learning_rate_factor
+from reason_cli.engine.tokens import TokenDataset
+from reason_cli.engine.trainer import Clock, ReasonTrainer, arguments, learning_rate_factor
 from reason_cli.runs import Run
 
 # --- learning rate ---------------------------------------------------------------------------------------------
@@ -49,46 +50,6 @@ def test_the_clock_ends_the_rate_before_the_steps_do():
     assert learning_rate_factor(500, clock, 0, "linear") < 0.01, "time spent before a resume counts"
 
 
-# --- order -----------------------------------------------------------------------------------------------------
-
-
-def order(lengths, batch_size=4, seed=0, epoch=0):
-    sampler = LengthGrouped(lengths, batch_size, seed)
-    sampler.set_epoch(epoch)
-    return list(sampler)
-
-
-LENGTHS = [(7 * n) % 101 + 1 for n in range(1003)]
-
-
-def test_every_row_comes_once():
-    assert sorted(order(LENGTHS)) == list(range(len(LENGTHS)))
-
-
-def test_the_order_is_the_seeds_and_each_pass_has_its_own():
-    assert order(LENGTHS) == order(LENGTHS)
-    assert order(LENGTHS, seed=1) != order(LENGTHS) != order(LENGTHS, epoch=1)
-
-
-def test_little_of_a_batch_is_padding():
-    rows = order(LENGTHS, batch_size=8)
-    batches = [rows[i : i + 8] for i in range(0, len(rows), 8)]
-    padded = sum(len(b) * max(LENGTHS[i] for i in b) for b in batches)
-    assert padded < 1.1 * sum(LENGTHS)
-
-
-def test_batches_do_not_run_from_short_to_long():
-    rows = order(LENGTHS, batch_size=8)
-    first = [LENGTHS[rows[i]] for i in range(0, 400, 8)]
-    rises = sum(later > earlier for earlier, later in pairwise(first))
-    assert 0.3 < rises / len(first) < 0.7
-
-
-@pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 200, 201])
-def test_any_number_of_rows(count):
-    assert sorted(order([5] * count)) == list(range(count))
-
-
 # --- one step ----------------------------------------------------------------------------------------------------
 
 
@@ -96,7 +57,7 @@ def test_any_number_of_rows(count):
 def rows(tokenizer):
     """Four rows whose answers differ much in length, so that a mean of means would be another loss."""
     items = [Example("q" * n, "r" * (n * n), str(n)) for n in (1, 3, 6, 9)]
-    return tokenise(tokenizer, items, system_prompt="", max_seq_len=256, refuse_long=True, report=Said())
+    return TokenDataset.of(encode(tokenizer, items, Template()))
 
 
 def trainer_of(model, tokenizer, rows, folder, **options):
@@ -105,7 +66,7 @@ def trainer_of(model, tokenizer, rows, folder, **options):
         clock=Clock(options.max_steps),
         options=options,
         model=model,
-        args=arguments(options, Precision("fp32", "asked"), "cpu", Run(folder), False),
+        args=arguments(options, Precision("fp32", "asked"), "cpu", Run(folder), evaluates=False, streams=False),
         train_dataset=rows,
         processing_class=tokenizer,
         data_collator=Collator(tokenizer.pad_token_id),
