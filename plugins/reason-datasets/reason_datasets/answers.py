@@ -8,7 +8,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])[ \t]{0,3}")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _ANSWER_IS = re.compile(r"\b(?:final\s+)?answer\s+is\s*:?", re.IGNORECASE)
 _THE = re.compile(r"(?:^|\n)[ \t]*(?:(?:so|thus|hence|therefore),?[ \t]+)?(?:the[ \t]+)?$", re.IGNORECASE)
-_HASH_LINE = re.compile(r"\n?[ \t]*####[^\n]*\s*$")
+_HASH_LINE = re.compile(r"\n?[ \t]{0,3}####[^\n]*\s*\Z")
 LONGEST = 120  # characters: what is longer is no answer but a sentence about one
 
 

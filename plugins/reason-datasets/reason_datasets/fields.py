@@ -70,11 +70,10 @@ def number_of(row: Mapping[str, Any], key: str) -> str:
     """The row's number under `key`, as exact text; it may stand there as text, such as `51.0` or `1,024`."""
     import re
 
-    value = value_of(row, key)
-    text = written_of(row, key).replace(",", "")
-    if isinstance(value, bool) or not re.fullmatch(r"-?(?:\d+(?:\.\d*)?|\.\d+)", text, re.ASCII):
-        raise BadRow(f"column {key!r} is no number: {str(value)[:40]!r}")
-    return shortest(text)
+    text = written_of(row, key)
+    if not re.fullmatch(r"-?(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)", text, re.ASCII):
+        raise BadRow(f"column {key!r} is no number: {text[:40]!r}")
+    return shortest(text.replace(",", ""))
 
 
 def tags_of(row: Mapping[str, Any], *keys: str) -> dict[str, str | int]:

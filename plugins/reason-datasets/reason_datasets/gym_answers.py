@@ -17,7 +17,7 @@ LONGEST = 20_000  # characters that a verifier is asked about
 # Some verifiers hand the answer to sympy, which evaluates it: calls that are no mathematics and powers that would
 # never be done are not for them.
 HARMFUL = (
-    r"__|\blambda\b|\bimport\b|\*\*\s*\d{4}|\*\*[^+\-\s,]*\*\*|\b(?:open|exec|eval|compile|input|exit|quit|print|vars|dir"
+    r"__|\blambda\b|\bimport\b|\*\*[\s(]*\d{4}|\*\*[\s(]*[\w.]+\s*\*\*|\b(?:open|exec|eval|compile|input|exit|quit|print|vars|dir"
     r"|getattr|setattr|delattr|globals|locals|breakpoint|factorial|memoryview|id|hash)\s*\(|\d\s*!"
 )
 

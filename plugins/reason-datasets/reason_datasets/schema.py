@@ -81,6 +81,7 @@ def _of(columns: Sequence[str], family: Sequence[str]) -> list[str]:
 def _questions(columns: Sequence[str], options: ColumnsOptions) -> list[str]:
     """The columns that may hold the question; Alpaca's instruction and input are one."""
     found = [c for c in _of(columns, QUESTIONS) if c not in (options.answer, options.reply, options.reasoning)]
+    found.sort(key=lambda column: QUESTIONS.index(column.lower()))
     return [",".join(found)] if [c.lower() for c in found] == ["instruction", "input"] else found
 
 

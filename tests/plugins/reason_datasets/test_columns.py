@@ -35,6 +35,7 @@ DETECTED = [
     ({"query": "2 + 2?", "response": "4", "type": "x"}, "question <- query, answer <- response"),
     ({"input": "2 + 2?", "output": "4"}, "question <- input, answer <- output"),
     ({"instruction": "Add.", "input": "2, 2", "output": "4"}, "question <- instruction + input, answer <- output"),
+    ({"output": "4", "input": "2, 2", "instruction": "Add."}, "question <- instruction + input, answer <- output"),
     ({"instruction": "Add.", "output": PROSE}, "question <- instruction, reply <- output"),
     (
         {"question": "2 + 2?", "rationale": "It is 4.", "answer": "4"},

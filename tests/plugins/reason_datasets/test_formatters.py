@@ -69,6 +69,7 @@ BAD = [
     ("gsm-hard", {"target": True}, "column 'target' is no number"),
     ("gsm-hard", {"input": ""}, "column 'input' is empty"),
     ("svamp", {"Answer": "a few"}, "column 'Answer' is no number: 'a few'"),
+    ("svamp", {"Answer": "12,34"}, "column 'Answer' is no number: '12,34'"),
     ("svamp", {"Body": 7}, "column 'Body' is a int, not text"),
     ("asdiv", {"answer": ""}, "column 'answer' is empty"),
     ("multiarith", {"final_ans": []}, "column 'final_ans' is list"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from itertools import islice
 from typing import Any
@@ -124,13 +125,36 @@ def test_a_verifier_that_is_not_there_finds_nothing_right(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    "said", ["__import__('os').getpid()", "open('x', 'w')", "9**9**9**9", "2**99999", "factorial(10**6)", "1" * 30_000]
+    "said",
+    [
+        "__import__('os').getpid()",
+        "open('x', 'w')",
+        "9**9**9**9",
+        "9**(9**9)",
+        "2**(99999)",
+        "2**99999",
+        "factorial(10**6)",
+        "1" * 30_000,
+    ],
 )
 def test_harmful_answers_never_reach_a_verifier(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from reason_datasets import gym_answers
 
     monkeypatch.setattr(gym_answers, "_verifier", lambda task: pytest.fail("asked"))
     assert not answers.correct(said, Example("q", "", "4", reference={"task": "countdown", "entry": ENTRY}))
+
+
+def test_ordinary_answers_do() -> None:
+    from reason_datasets import gym_answers
+
+    for said in (
+        "1638*x**6*y**2 + 12*x**3",
+        "2*(-10*x - 10)**(3/2)/3 + C",
+        "82 + 20 + 67 - 50",
+        '{"0": 1}',
+        "1 2\n3 4",
+    ):
+        assert not re.search(gym_answers.HARMFUL, said), said
 
 
 class TestGenerated:
