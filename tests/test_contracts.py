@@ -165,6 +165,18 @@ def test_a_model_that_sees_the_future_or_its_padding_is_caught():
         testing.check_architecture(broken(testing.TinyLlama, build=build))
 
 
+def test_a_model_that_mixes_the_documents_of_a_packed_row_is_caught():
+    def build(self, options, tokenizer):
+        model = testing.TinyLlama.build(self, options, tokenizer)
+        forward = model.model.forward
+        model.model.forward = lambda *args, position_ids=None, **kwargs: forward(*args, **kwargs)
+        return model
+
+    with pytest.raises(AssertionError, match="a document in a packed row: logits differ"):
+        testing.check_architecture(broken(testing.TinyLlama, build=build))
+    testing.check_architecture(broken(testing.TinyLlama, build=build, packs=False))
+
+
 def test_switchboard_of_refuses_what_the_switchboard_refuses():
     import types
 

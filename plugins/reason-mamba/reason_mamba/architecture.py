@@ -66,6 +66,7 @@ class Mamba(Architecture):
     name = "mamba"
     help = "a selective state space model (arXiv 2312.00752), linear in length, constant memory per generated token"
     model_type = "mamba"
+    packs = True
     Options = MambaOptions
     presets = PRESETS
 

@@ -2,8 +2,9 @@
 
 The names and shapes of the parameters, the config and the checkpoint are those of `transformers`' own
 `MambaForCausalLM`: a folder written by one is read by the other and gives the same logits. Different here are the
-scan (fused, on a CPU too), padding (left or right, it changes nothing), the cache (several tokens may follow an
-existing state), the initialisation (mamba-ssm's) and the loss (only trained positions reach the vocabulary).
+scan (fused, on a CPU too), padding (left or right, it changes nothing), packing (a row may hold several documents,
+none of which sees another), the cache (several tokens may follow an existing state), the initialisation (mamba-ssm's)
+and the loss (only trained positions reach the vocabulary).
 
 Glossary, with the paper's letter or mamba-ssm's name and the config's:
 
@@ -99,23 +100,43 @@ class MambaMixer(nn.Module):
         self.D = nn.Parameter(torch.empty(e))
         self.out_proj = nn.Linear(e, d, bias=config.use_bias)
 
-    def forward(self, hidden: Tensor, engine: ScanEngine, mask: Tensor | None, cache: MambaCache | None) -> Tensor:
-        """hidden (b, l, d) to (b, l, d). Steps where mask (b, l) is 0 leave the state as it is."""
+    def forward(
+        self,
+        hidden: Tensor,
+        engine: ScanEngine,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        cache: MambaCache | None,
+    ) -> Tensor:
+        """hidden (b, l, d) to (b, l, d). Steps where mask (b, l) is 0 leave the state as it is.
+
+        Where positions (b, l) is 0 a document begins, which sees nothing before it. Not together with a cache.
+        """
         x, z = self.in_proj(hidden).chunk(2, dim=-1)  # (b, l, e) each
-        x = self.convolve(x, engine, mask, cache)  # (b, l, e)
-        y = self.scan(x, z, engine, mask, cache)  # (b, l, e)
+        x = self.convolve(x, engine, mask, positions, cache)  # (b, l, e)
+        y = self.scan(x, z, engine, mask, positions, cache)  # (b, l, e)
         return self.out_proj(y)  # (b, l, d)
 
-    def convolve(self, x: Tensor, engine: ScanEngine, mask: Tensor | None, cache: MambaCache | None) -> Tensor:
+    def convolve(
+        self, x: Tensor, engine: ScanEngine, mask: Tensor | None, positions: Tensor | None, cache: MambaCache | None
+    ) -> Tensor:
         """The short causal convolution and its SiLU, per channel over the last k steps."""
         k = self.config.conv_kernel
         weight, bias = self.conv1d.weight.squeeze(1), self.conv1d.bias  # (e, k), (e,)
         if cache is None:
-            return engine.conv_silu(x, weight, bias, mask)
+            return engine.conv_silu(x, weight, bias, mask, positions)
         joined = cache.roll_conv(self.layer, x, mask, k)  # (b, k - 1 + l, e)
-        return engine.conv_silu(joined, weight, bias, None)[:, k - 1 :]
+        return engine.conv_silu(joined, weight, bias)[:, k - 1 :]
 
-    def scan(self, x: Tensor, z: Tensor, engine: ScanEngine, mask: Tensor | None, cache: MambaCache | None) -> Tensor:
+    def scan(
+        self,
+        x: Tensor,
+        z: Tensor,
+        engine: ScanEngine,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        cache: MambaCache | None,
+    ) -> Tensor:
         """The selective scan (section 3.2, algorithm 2): delta, B and C are functions of x; gated by silu(z)."""
         n = self.config.state_size
         dt, B, C = self.x_proj(x).split([int(self.config.time_step_rank), n, n], dim=-1)
@@ -123,7 +144,7 @@ class MambaMixer(nn.Module):
         A = -torch.exp(self.A_log.float())  # (e, n), negative: states decay
         y, last = engine.scan(
             x, delta, A, B, C, D=self.D, z=z, delta_bias=unadded_bias(self.dt_proj), delta_softplus=True, mask=mask,
-            initial_state=None if cache is None else cache.ssm[self.layer],
+            positions=positions, initial_state=None if cache is None else cache.ssm[self.layer],
         )  # fmt: skip
         if cache is not None:
             cache.ssm[self.layer] = last
@@ -147,11 +168,16 @@ class MambaBlock(GradientCheckpointingLayer):
         self.dropout = nn.Dropout(getattr(config, "dropout", 0.0))
 
     def forward(
-        self, hidden: Tensor, engine: ScanEngine, mask: Tensor | None = None, cache: MambaCache | None = None
+        self,
+        hidden: Tensor,
+        engine: ScanEngine,
+        mask: Tensor | None = None,
+        positions: Tensor | None = None,
+        cache: MambaCache | None = None,
     ) -> Tensor:
         """hidden (b, l, d) to (b, l, d)."""
         residual = hidden.float() if self.residual_in_fp32 else hidden
-        mixed = self.mixer(self.norm(hidden.to(self.norm.weight.dtype)), engine, mask, cache)
+        mixed = self.mixer(self.norm(hidden.to(self.norm.weight.dtype)), engine, mask, positions, cache)
         return residual + self.dropout(mixed)
 
 
@@ -269,19 +295,25 @@ class MambaModel(MambaPreTrainedModel):
         use_cache: bool | None = None,
         output_hidden_states: bool | None = None,
         return_dict: bool | None = None,
+        position_ids: Tensor | None = None,
         **kwargs: Any,
     ) -> MambaOutput | tuple:
         """Token ids (b, l), or embeddings (b, l, d), to hidden states (b, l, d).
 
         `attention_mask` is 1 at real tokens and 0 at padding, left or right; with a cache it may span earlier columns
         too. `cache_params` is continued in place by any number of tokens. `use_cache` defaults to the config's in
-        evaluation and to false in training. Further keyword arguments (position ids and the like) do not matter here.
+        evaluation and to false in training. `position_ids` (b or 1, l) say only where documents begin, see
+        `document_begins`; a row of several documents leaves no state to continue, so it has no cache, and giving or
+        asking for one raises ValueError. Further keyword arguments do not matter here.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give either input_ids or inputs_embeds")
         hidden = self.embeddings(input_ids) if inputs_embeds is None else inputs_embeds
+        positions = document_positions(position_ids, attention_mask, hidden.shape[:2])
+        if positions is not None and (use_cache or cache_params is not None):
+            raise ValueError("position_ids that begin again leave no state: give no cache_params and use_cache=False")
         if use_cache is None:
-            use_cache = self.config.use_cache and not self.training
+            use_cache = self.config.use_cache and not self.training and positions is None
         if use_cache and cache_params is None:
             cache_params = MambaCache(len(self.layers))
         if self.training and self.gradient_checkpointing:
@@ -291,7 +323,7 @@ class MambaModel(MambaPreTrainedModel):
 
         trail = [hidden] if output_hidden_states else []
         for layer in self.layers:
-            hidden = layer(hidden, engine, mask, cache_params)
+            hidden = layer(hidden, engine, mask, positions, cache_params)
             if output_hidden_states:
                 trail.append(hidden)
         if cache_params is not None:
@@ -316,6 +348,30 @@ def padding_mask(attention_mask: Tensor | None, length: int, keeps_state: bool) 
         if not keeps_state and bool(mask[:, 0].all() and (mask[:, 1:] <= mask[:, :-1]).all()):
             return None
     return mask.float()
+
+
+def document_begins(position_ids: Tensor, attention_mask: Tensor | None, shape: torch.Size) -> Tensor:
+    """Whether each step (b, l) begins a document after another one of its row: position 0 says so.
+
+    Padding begins none, and a row's first real token begins none either: before it are only padding, or the columns
+    of a cache, which it continues whatever its position.
+    """
+    begins = F.pad(position_ids[:, 1:] == 0, (1, 0)).expand(shape)
+    if attention_mask is None:
+        return begins
+    real = attention_mask[:, -shape[1] :] != 0
+    return begins & real & (real.cumsum(1) > 1)
+
+
+def document_positions(position_ids: Tensor | None, attention_mask: Tensor | None, shape: torch.Size) -> Tensor | None:
+    """How many steps ago each step's document began (b, l); None where no row holds several documents."""
+    if position_ids is None:
+        return None
+    begins = document_begins(position_ids, attention_mask, shape)
+    if not torch.compiler.is_compiling() and not bool(begins.any()):  # as in `padding_mask`
+        return None
+    steps = torch.arange(shape[1], device=begins.device)
+    return steps - torch.where(begins, steps, 0).cummax(1).values
 
 
 class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
@@ -353,23 +409,26 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         return_dict: bool | None = None,
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: int | Tensor | None = None,
+        position_ids: Tensor | None = None,
         **kwargs: Any,
     ) -> MambaCausalLMOutput | tuple:
         """Token ids (b, l) to logits (b, l, v), float32, and with `labels` (b, l) to the loss of the next token.
 
-        Labels are shifted in here; -100 is not trained. The loss is the mean over trained labels, or their sum over
-        `num_items_in_batch` when that is given, so that accumulated gradients equal those of one large batch.
+        Labels are shifted in here; -100 is not trained, nor is the first token of a document. The loss is the mean over
+        trained labels, or their sum over `num_items_in_batch` when that is given, so that accumulated gradients equal
+        those of one large batch.
         **In training mode with labels only trained positions reach the vocabulary and `logits` is None.**
         `logits_to_keep` limits the logits to the last so many positions, or to the positions given; 0 keeps all.
         The other arguments are the backbone's.
         """
         outputs = self.backbone(
-            input_ids, attention_mask, inputs_embeds, cache_params, use_cache, output_hidden_states, **kwargs
-        )
+            input_ids, attention_mask, inputs_embeds, cache_params, use_cache, output_hidden_states,
+            position_ids=position_ids, **kwargs,
+        )  # fmt: skip
         hidden = outputs.last_hidden_state
         loss: Tensor | None = None
         logits: Tensor | None = None
-        targets = None if labels is None else next_tokens(labels, attention_mask)  # (b, l - 1)
+        targets = None if labels is None else next_tokens(labels, attention_mask, position_ids)  # (b, l - 1)
         if targets is not None and self.training:
             trained = targets != IGNORED
             loss = next_token_loss(self.score(hidden[:, :-1][trained]), targets[trained], num_items_in_batch)
@@ -430,12 +489,17 @@ def last_positions(keep: int | Tensor) -> slice | Tensor:
     return slice(-keep, None) if isinstance(keep, int) else keep
 
 
-def next_tokens(labels: Tensor, attention_mask: Tensor | None) -> Tensor:
-    """What each position but the last should predict (b, l - 1). Padding predicts nothing, as in a row without it."""
+def next_tokens(labels: Tensor, attention_mask: Tensor | None, position_ids: Tensor | None) -> Tensor:
+    """What each position but the last should predict (b, l - 1).
+
+    Padding predicts nothing, as in a row without it, and no document predicts the first token of the next.
+    """
     targets = labels[:, 1:]
-    if attention_mask is None:
-        return targets
-    return targets.masked_fill(attention_mask[:, -labels.shape[1] : -1] == 0, IGNORED)
+    if attention_mask is not None:
+        targets = targets.masked_fill(attention_mask[:, -labels.shape[1] : -1] == 0, IGNORED)
+    if position_ids is not None:
+        targets = targets.masked_fill(document_begins(position_ids, attention_mask, labels.shape)[:, 1:], IGNORED)
+    return targets
 
 
 def next_token_loss(logits: Tensor, labels: Tensor, items: int | Tensor | None) -> Tensor:

@@ -171,21 +171,22 @@ def operands(batch=2, length=40, channels=32, states=4, requires_grad=True, dtyp
     A = (-torch.rand(states, channels)).requires_grad_(requires_grad)
     D, bias = (torch.randn(channels).requires_grad_(requires_grad) for _ in range(2))
     state = torch.randn(batch, states, channels).requires_grad_(requires_grad)
-    return u, delta, A, B, C, D, z, bias, (torch.rand(batch, length) > 0.2).float(), state, True
+    return u, delta, A, B, C, D, z, bias, (torch.rand(batch, length) > 0.2).float(), None, state, True
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_the_operators_pass_torch_s_own_check(dtype):
     operators, check = torch.ops.reason, torch.library.opcheck
     check(operators.scan_forward, operands(dtype=dtype))
-    u, delta, A, B, C, D, z, bias, mask, state, _ = operands(requires_grad=False, dtype=dtype)
-    check(operators.scan_inference, (u, delta, A, B, C, D, z, bias, mask, state, True))
-    _, last, borders = operators.scan_forward(u, delta, A, B, C, D, z, bias, mask, state, True)
+    *inputs, state, _ = operands(requires_grad=False, dtype=dtype)
+    check(operators.scan_inference, (*inputs, state, True))
+    _, last, borders = operators.scan_forward(*inputs, state, True)
+    u, bias, mask = inputs[0], inputs[7], inputs[8]
     gradients = torch.randn_like(u), torch.randn_like(last)
-    check(operators.scan_backward, (*gradients, borders, u, delta, A, B, C, D, z, bias, mask, True))
+    check(operators.scan_backward, (*gradients, borders, *inputs, True))
     weight = torch.randn(4, 32, requires_grad=True)
-    check(operators.conv_forward, (u.clone().requires_grad_(), weight, bias, mask))
-    check(operators.conv_backward, (gradients[0], u, weight.detach(), bias, mask))
+    check(operators.conv_forward, (u.clone().requires_grad_(), weight, bias, mask, None))
+    check(operators.conv_backward, (gradients[0], u, weight.detach(), bias, mask, None))
 
 
 def test_it_compiles_without_a_graph_break():

@@ -50,6 +50,7 @@ def scan(
     delta_bias: Tensor | None = None,
     delta_softplus: bool = False,
     mask: Tensor | None = None,
+    positions: Tensor | None = None,
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The fused scan, time-major; see `torch_engine.scan` for the shapes."""
@@ -62,7 +63,7 @@ def scan(
     rows = torch.bfloat16 if all(x is None or x.dtype == torch.bfloat16 for x in (u, delta, z)) else torch.float32
     inputs = (
         u.to(rows), delta.to(rows), (A.float() * LOG2_E).t().contiguous(), B.float(), C.float(), _f32(D),
-        None if z is None else z.to(rows), _f32(delta_bias), _f32(mask),
+        None if z is None else z.to(rows), _f32(delta_bias), _f32(mask), _i64(positions),
     )  # fmt: skip
     if torch.is_grad_enabled():
         out, last, _ = torch.ops.reason.scan_forward(*inputs, state, delta_softplus)
@@ -90,6 +91,10 @@ def _f32(tensor: Any) -> Any:
     return None if tensor is None else tensor.float().contiguous()
 
 
+def _i64(tensor: Any) -> Any:
+    return None if tensor is None else tensor.long().contiguous()
+
+
 @torch.library.custom_op("reason::scan_forward", mutates_args=(), device_types="cpu")
 def scan_forward(
     u: Tensor,
@@ -101,24 +106,25 @@ def scan_forward(
     z: Tensor | None,
     bias: Tensor | None,
     mask: Tensor | None,
+    positions: Tensor | None,
     state: Tensor | None,
     softplus: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(out, last state, states at chunk borders). A is A / log(2), (states, channels), a state one of these per row."""
     batch, length, channels = u.shape
-    _check(u, delta, A, B, C, D, z, bias, mask, state)
+    _check(u, delta, A, B, C, D, z, bias, mask, positions, state)
     out = torch.empty(u.shape, dtype=u.dtype)
     borders = torch.empty(batch, -(-length // CHUNK) + 1, A.shape[0], channels)
     borders[:, 0] = 0.0 if state is None else state
     block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
-    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
+    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, positions, borders)
     block.add(out)
     block.run("forward")
     return out, borders[:, -1].clone(), borders
 
 
 @scan_forward.register_fake
-def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):
+def _(u, delta, A, B, C, D, z, bias, mask, positions, state, softplus):
     batch, length = u.shape[:2]
     last = A.new_empty(batch, *A.shape)
     return u.new_empty(u.shape), last, A.new_empty(batch, -(-length // CHUNK) + 1, *A.shape)
@@ -135,21 +141,22 @@ def scan_inference(
     z: Tensor | None,
     bias: Tensor | None,
     mask: Tensor | None,
+    positions: Tensor | None,
     state: Tensor,
     softplus: bool,
 ) -> Tensor:
     """out, with `state` advanced in place: every chunk border is the state itself, so none is kept."""
-    _check(u, delta, A, B, C, D, z, bias, mask, state)
+    _check(u, delta, A, B, C, D, z, bias, mask, positions, state)
     out = torch.empty(u.shape, dtype=u.dtype)
     block = _Block(u, A.shape[0], BUFFERS_FORWARD, softplus)
-    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, state.unsqueeze(1).expand(-1, 2, -1, -1))
+    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, positions, state.unsqueeze(1).expand(-1, 2, -1, -1))
     block.add(out)
     block.run("forward")
     return out
 
 
 @scan_inference.register_fake
-def _(u, delta, A, B, C, D, z, bias, mask, state, softplus):
+def _(u, delta, A, B, C, D, z, bias, mask, positions, state, softplus):
     return u.new_empty(u.shape)
 
 
@@ -167,13 +174,14 @@ def scan_backward(
     z: Tensor | None,
     bias: Tensor | None,
     mask: Tensor | None,
+    positions: Tensor | None,
     softplus: bool,
 ) -> list[Tensor]:
     """Gradients of u, delta, A, B, C, D, z, bias and the first state, in that order, absent ones included."""
     batch, length, channels = u.shape
     states = A.shape[0]
     block = _Block(u, A.shape[0], BUFFERS_BACKWARD, softplus)
-    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, borders)
+    block.add_scan_inputs(u, delta, A, B, C, D, z, bias, mask, positions, borders)
     block.add_rows(dout)
     grad_u, grad_delta = torch.empty(u.shape, dtype=u.dtype), torch.empty(u.shape, dtype=u.dtype)
     grad_z = torch.empty(0 if z is None else u.shape, dtype=u.dtype)
@@ -187,7 +195,7 @@ def scan_backward(
 
 
 @scan_backward.register_fake
-def _(dout, dlast, borders, u, delta, A, B, C, D, z, bias, mask, softplus):
+def _(dout, dlast, borders, u, delta, A, B, C, D, z, bias, mask, positions, softplus):
     batch, length, channels = u.shape
     states = A.shape[0]
     narrow = (batch, length, states)
@@ -213,7 +221,7 @@ def _gradient(ctx: Any, dout: Tensor | None, dlast: Tensor | None, _: Tensor | N
         dout, dlast, borders, *inputs, ctx.softplus
     )
     optional = [grad if given is not None else None for grad, given in ((grad_d, D), (grad_z, z), (grad_bias, bias))]
-    return *grads, *optional, None, grad_state if ctx.has_state else None, None
+    return *grads, *optional, None, None, grad_state if ctx.has_state else None, None
 
 
 scan_forward.register_autograd(_gradient, setup_context=_save)
@@ -226,13 +234,14 @@ BUFFERS_BACKWARD = (6 * BLOCK + 2 * STATES, 2)
 
 def _check(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None, z: Tensor | None,
-    bias: Tensor | None, mask: Tensor | None, state: Tensor | None,
+    bias: Tensor | None, mask: Tensor | None, positions: Tensor | None, state: Tensor | None,
 ) -> None:  # fmt: skip
     (batch, length, channels), states = u.shape, A.shape[0]
     rows, narrow, vector = (batch, length, channels), (batch, length, states), (channels,)
     _expect([(u, rows), (delta, rows), (z, rows)], u.dtype)
     _expect([(B, narrow), (C, narrow), (A, (states, channels)), (D, vector), (bias, vector)])
     _expect([(mask, rows[:2]), (state, (batch, states, channels))])
+    _expect([(positions, rows[:2])], torch.int64)
     if channels % LANES or states % STATES:
         raise ValueError(f"{channels} channels and {states} states are not multiples of {LANES} and {STATES}")
 
@@ -282,10 +291,10 @@ class _Block:
             self.alive.append(tensor)
         self.numbers.append(0 if tensor is None else tensor.data_ptr())
 
-    def add_scan_inputs(self, u, delta, A, B, C, D, z, bias, mask, borders) -> None:
+    def add_scan_inputs(self, u, delta, A, B, C, D, z, bias, mask, positions, borders) -> None:
         """What both kernels read, in the order in which both read it."""
         self.add_rows(u, delta, z, B, C)
-        self.add(A, _or_zeros(D, u.shape[2]), _or_zeros(bias, u.shape[2]), mask)
+        self.add(A, _or_zeros(D, u.shape[2]), _or_zeros(bias, u.shape[2]), mask, positions)
         self.add_rows(borders)
 
     def run(self, name: str) -> None:
@@ -297,46 +306,58 @@ def _or_zeros(vector: Tensor | None, size: int) -> Tensor:
     return torch.zeros(size) if vector is None else vector
 
 
-def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+def conv_silu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    mask: Tensor | None = None,
+    positions: Tensor | None = None,
+) -> Tensor:
     """silu of the causal depthwise convolution, fused; see `torch_engine.conv_silu`."""
     dtype, channels = x.dtype, x.shape[2]
     spare = -channels % LANES
     x, bias, weight = _pad(x, spare), _pad(bias, spare), _pad(weight, 0, spare)
     rows = torch.bfloat16 if dtype == torch.bfloat16 else torch.float32
-    out = torch.ops.reason.conv_forward(x.to(rows), _f32(weight).t().contiguous(), _f32(bias), _f32(mask))
+    taps = _f32(weight).t().contiguous()
+    out = torch.ops.reason.conv_forward(x.to(rows), taps, _f32(bias), _f32(mask), _i64(positions))
     return (out[..., :channels] if spare else out).to(dtype)
 
 
 @torch.library.custom_op("reason::conv_forward", mutates_args=(), device_types="cpu")
-def conv_forward(x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None) -> Tensor:
-    """x (batch, length, channels), weight (width, channels), bias (channels,), mask (batch, length)."""
+def conv_forward(
+    x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, positions: Tensor | None
+) -> Tensor:
+    """x (batch, length, channels), weight (width, channels), bias (channels,), mask and positions (batch, length)."""
     batch, length, channels = x.shape
     width = weight.shape[0]
     _expect([(weight, (width, channels)), (bias, (channels,)), (mask, (batch, length))])
+    _expect([(positions, (batch, length))], torch.int64)
     if channels % LANES:
         raise ValueError(f"{channels} channels are not a multiple of {LANES}")
     out = torch.empty(x.shape, dtype=x.dtype)
     block = _Block(x, width, (0, 0))
     block.add_rows(x)
-    block.add(weight, _or_zeros(bias, x.shape[2]), mask, out)
+    block.add(weight, _or_zeros(bias, x.shape[2]), mask, positions, out)
     block.run("conv_forward")
     return out
 
 
 @conv_forward.register_fake
-def _(x, weight, bias, mask):
+def _(x, weight, bias, mask, positions):
     return x.new_empty(x.shape)
 
 
 @torch.library.custom_op("reason::conv_backward", mutates_args=(), device_types="cpu")
-def conv_backward(dout: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None) -> list[Tensor]:
+def conv_backward(
+    dout: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, mask: Tensor | None, positions: Tensor | None
+) -> list[Tensor]:
     """Gradients of x, weight and bias (even where there is none)."""
     width, channels = weight.shape
     grad_x = torch.empty(x.shape, dtype=x.dtype)
     grad_weight, grad_bias = torch.zeros(x.shape[0], width, channels), torch.zeros(x.shape[0], channels)
     block = _Block(x, width, (BLOCK * (1 + width // CHUNK + 1), 0))
     block.add_rows(x)
-    block.add(weight, _or_zeros(bias, channels), mask)
+    block.add(weight, _or_zeros(bias, channels), mask, positions)
     block.add_rows(dout)
     block.add(grad_x, grad_weight, grad_bias)
     block.run("conv_backward")
@@ -344,7 +365,7 @@ def conv_backward(dout: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, 
 
 
 @conv_backward.register_fake
-def _(dout, x, weight, bias, mask):
+def _(dout, x, weight, bias, mask, positions):
     return [x.new_empty(x.shape), torch.empty_like(weight), weight.new_empty(x.shape[2])]
 
 
@@ -353,9 +374,9 @@ def _save_conv(ctx: Any, inputs: tuple, output: Tensor) -> None:
 
 
 def _conv_gradient(ctx: Any, dout: Tensor) -> tuple:
-    x, weight, bias, mask = ctx.saved_tensors
-    grad_x, grad_weight, grad_bias = torch.ops.reason.conv_backward(dout.to(x.dtype), x, weight, bias, mask)
-    return grad_x, grad_weight, None if bias is None else grad_bias, None
+    x, weight, bias, *where = ctx.saved_tensors
+    grad_x, grad_weight, grad_bias = torch.ops.reason.conv_backward(dout.to(x.dtype), x, weight, bias, *where)
+    return grad_x, grad_weight, None if bias is None else grad_bias, None, None
 
 
 conv_forward.register_autograd(_conv_gradient, setup_context=_save_conv)

@@ -13,9 +13,10 @@ recomputes the states of one chunk, and runs the adjoint recurrence
 
     g_t = dy_t C_t + exp(dt_{t+1} A) g_{t+1}
 
-through it. Gradients of B and C are sums over channels: they gather as vectors, are folded once per chunk, and the
-sums over channel groups are left to the caller, as are those of A, D and the bias over batch rows. A arrives as
-A / log(2), so that exp(dt A) is a plain power of two.
+through it. Where a document begins (`positions` is 0) h_{t-1} counts as zero and no g goes on to the step before:
+within a chunk both recurrences take one document after another. Gradients of B and C are sums over channels: they
+gather as vectors, are folded once per chunk, and the sums over channel groups are left to the caller, as are those of
+A, D and the bias over batch rows. A arrives as A / log(2), so that exp(dt A) is a plain power of two.
 
 The layouts of the argument blocks are in `cpu_engine.py`, which fills them in the same order.
 """
@@ -74,6 +75,39 @@ def _keep(mask, t):
 
 
 @njit(forceinline=True)
+def _begins(positions, t):
+    """Whether a document begins at step t; without positions none does, the row's first one included."""
+    return positions != 0 and load_int(positions + 8 * t) == 0
+
+
+@njit(forceinline=True)
+def _end(positions, t, stop):
+    """The step after the last of t's document, `stop` at most."""
+    if positions == 0:
+        return stop
+    t += 1
+    while t < stop and not _begins(positions, t):
+        t += 1
+    return t
+
+
+@njit(forceinline=True)
+def _begin(positions, end):
+    """The first step, 0 at least, of the document whose last step is end - 1."""
+    if positions == 0:
+        return 0
+    t = end - 1
+    while t > 0 and not _begins(positions, t):
+        t -= 1
+    return t
+
+
+@njit(forceinline=True)
+def _zeros():
+    return widen(splat(0.0))
+
+
+@njit(forceinline=True)
 def _forward(args, half):
     """One thread's share of the forward scan. See `cpu_engine.py` for the block at `args`."""
     n_tasks, length, channels, states, chunk, groups = (
@@ -85,11 +119,11 @@ def _forward(args, half):
     z_at, z_batch, z_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
     b_at, b_batch, b_row = _arg(args, 20), _arg(args, 21), _arg(args, 22)
     c_at, c_batch, c_row = _arg(args, 23), _arg(args, 24), _arg(args, 25)
-    a_at, d_at, bias_at, mask_at, borders_at = (
+    a_at, d_at, bias_at, mask_at, positions_at = (
         _arg(args, 26), _arg(args, 27), _arg(args, 28), _arg(args, 29), _arg(args, 30)
     )  # fmt: skip
-    borders_row, borders_chunk = _arg(args, 31), _arg(args, 32)
-    out_at = _arg(args, 33)
+    borders_at, borders_row, borders_chunk = _arg(args, 31), _arg(args, 32), _arg(args, 33)
+    out_at = _arg(args, 34)
 
     buffer = chunk * BYTES
     dt_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
@@ -108,10 +142,12 @@ def _forward(args, half):
         b_task, c_task = b_at + row * b_batch, c_at + row * c_batch
         out_task = out_at + row * length * row_size
         mask = mask_at + row * length * 4 if mask_at != 0 else 0
+        positions = positions_at + row * length * 8 if positions_at != 0 else 0
         border = borders_at + row * borders_row
         first, last = group * vectors // groups, (group + 1) * vectors // groups
         for start in range(0, length, chunk):
             steps = min(chunk, length - start)
+            chunk_positions = positions + 8 * start if positions != 0 else 0
             for v in range(first, last, BLOCK):
                 width = min(BLOCK, last - v)
                 for t in range(steps):
@@ -125,16 +161,23 @@ def _forward(args, half):
                         store(du_buf + i * buffer + t * BYTES, dt * u)
                         store(y_buf + i * buffer + t * BYTES, load(d_at + at) * u)
                 for i in range(width):
+                    dt_at, du_at, y_at = dt_buf + i * buffer, du_buf + i * buffer, y_buf + i * buffer
                     for n in range(0, states, STATES):
                         at = n * state_size + (v + i) * BYTES
+                        b_from, c_from = b_task + start * b_row + 4 * n, c_task + start * c_row + 4 * n
                         a2 = load_states(a_at + at, state_size)
                         h = load_states(border + at, state_size)
-                        for t in range(steps):
-                            here = i * buffer + t * BYTES
-                            b = load_coefficients(b_task + (start + t) * b_row + 4 * n)
-                            c = load_coefficients(c_task + (start + t) * c_row + 4 * n)
-                            h = exp2(widen(load(dt_buf + here)) * a2) * h + widen(load(du_buf + here)) * b
-                            store(y_buf + here, load(y_buf + here) + narrow(h * c))
+                        end = 0
+                        while end < steps:
+                            begin = end
+                            end = _end(chunk_positions, begin, steps)
+                            if _begins(chunk_positions, begin):
+                                h = _zeros()
+                            for t in range(begin, end):
+                                here = t * BYTES
+                                b, c = load_coefficients(b_from + t * b_row), load_coefficients(c_from + t * c_row)
+                                h = exp2(widen(load(dt_at + here)) * a2) * h + widen(load(du_at + here)) * b
+                                store(y_at + here, load(y_at + here) + narrow(h * c))
                         store_states(border + borders_chunk + at, state_size, h)
                 for t in range(steps):
                     for i in range(width):
@@ -158,14 +201,14 @@ def _backward(args, half):
     z_at, z_batch, z_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
     b_at, b_batch, b_row = _arg(args, 20), _arg(args, 21), _arg(args, 22)
     c_at, c_batch, c_row = _arg(args, 23), _arg(args, 24), _arg(args, 25)
-    a_at, d_at, bias_at, mask_at, borders_at = (
+    a_at, d_at, bias_at, mask_at, positions_at = (
         _arg(args, 26), _arg(args, 27), _arg(args, 28), _arg(args, 29), _arg(args, 30)
     )  # fmt: skip
-    borders_row, borders_chunk = _arg(args, 31), _arg(args, 32)
-    dout_at, dout_batch, dout_row = _arg(args, 33), _arg(args, 34), _arg(args, 35)
-    grad_u_at, grad_delta_at, grad_z_at = _arg(args, 36), _arg(args, 37), _arg(args, 38)
-    grad_b_at, grad_c_at, grad_a_at = _arg(args, 39), _arg(args, 40), _arg(args, 41)
-    grad_d_at, grad_bias_at, grad_state_at = _arg(args, 42), _arg(args, 43), _arg(args, 44)
+    borders_at, borders_row, borders_chunk = _arg(args, 31), _arg(args, 32), _arg(args, 33)
+    dout_at, dout_batch, dout_row = _arg(args, 34), _arg(args, 35), _arg(args, 36)
+    grad_u_at, grad_delta_at, grad_z_at = _arg(args, 37), _arg(args, 38), _arg(args, 39)
+    grad_b_at, grad_c_at, grad_a_at = _arg(args, 40), _arg(args, 41), _arg(args, 42)
+    grad_d_at, grad_bias_at, grad_state_at = _arg(args, 43), _arg(args, 44), _arg(args, 45)
 
     buffer = chunk * BYTES
     dt_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
@@ -194,6 +237,7 @@ def _backward(args, half):
         b_task, c_task, dout_task = b_at + row * b_batch, c_at + row * c_batch, dout_at + row * dout_batch
         rows_before = row * length
         mask = mask_at + rows_before * 4 if mask_at != 0 else 0
+        positions = positions_at + rows_before * 8 if positions_at != 0 else 0
         grad_state, grad_a = grad_state_at + row * border_size, grad_a_at + row * border_size
         grad_d, grad_bias = grad_d_at + row * state_size, grad_bias_at + row * state_size
         partial = (group * batch + row) * length * states * 4
@@ -201,6 +245,7 @@ def _backward(args, half):
         for c_index in range(n_chunks - 1, -1, -1):
             start = c_index * chunk
             steps = min(chunk, length - start)
+            chunk_positions = positions + 8 * start if positions != 0 else 0
             border = borders_at + row * borders_row + c_index * borders_chunk
             for k in range(2 * states * chunk):
                 store(db_buf + k * BYTES, splat(0.0))
@@ -225,37 +270,45 @@ def _backward(args, half):
                         store(ddt_buf + here, splat(0.0))
                         store(ddu_buf + here, splat(0.0))
                 for i in range(width):
+                    dt_at, du_at, y_at = dt_buf + i * buffer, du_buf + i * buffer, y_buf + i * buffer
+                    dy_at, ddt_at, ddu_at = dy_buf + i * buffer, ddt_buf + i * buffer, ddu_buf + i * buffer
                     for n in range(0, states, STATES):
                         at = n * state_size + (v + i) * BYTES
                         a2 = load_states(a_at + at, state_size)
-                        h = load_states(border + at, state_size)
-                        for t in range(steps):
-                            here = i * buffer + t * BYTES
-                            b = load_coefficients(b_task + (start + t) * b_row + 4 * n)
-                            c = load_coefficients(c_task + (start + t) * c_row + 4 * n)
-                            decay = exp2(widen(load(dt_buf + here)) * a2)
-                            store(decay_buf + t * WIDE, decay)
-                            store(h_buf + t * WIDE, h)
-                            h = decay * h + widen(load(du_buf + here)) * b
-                            store(y_buf + here, load(y_buf + here) + narrow(h * c))
                         g = load_states(grad_state + at, state_size)
                         da = load_states(grad_a + at, state_size)
-                        for back in range(steps):
-                            t = steps - 1 - back
-                            here = i * buffer + t * BYTES
-                            fold = (n // STATES * chunk + t) * WIDE
-                            b = load_coefficients(b_task + (start + t) * b_row + 4 * n)
-                            c = load_coefficients(c_task + (start + t) * c_row + 4 * n)
-                            dy = widen(load(dy_buf + here))
-                            g = g + dy * c
-                            store(dc_buf + fold, load_wide(dc_buf + fold) + dy * h)
-                            store(db_buf + fold, load_wide(db_buf + fold) + g * widen(load(du_buf + here)))
-                            store(ddu_buf + here, load(ddu_buf + here) + narrow(g * b))
-                            h = load_wide(h_buf + t * WIDE)
-                            g = g * load_wide(decay_buf + t * WIDE)
-                            through = g * h
-                            store(ddt_buf + here, load(ddt_buf + here) + narrow(through * a2))
-                            da = da + through * widen(load(dt_buf + here))
+                        b_from, c_from = b_task + start * b_row + 4 * n, c_task + start * c_row + 4 * n
+                        db_at, dc_at = db_buf + n // STATES * chunk * WIDE, dc_buf + n // STATES * chunk * WIDE
+                        begin = steps
+                        while begin > 0:
+                            end = begin
+                            begin = _begin(chunk_positions, end)
+                            opens = _begins(chunk_positions, begin)
+                            h = _zeros() if opens else load_states(border + at, state_size)
+                            for t in range(begin, end):
+                                here = t * BYTES
+                                b, c = load_coefficients(b_from + t * b_row), load_coefficients(c_from + t * c_row)
+                                decay = exp2(widen(load(dt_at + here)) * a2)
+                                store(decay_buf + t * WIDE, decay)
+                                store(h_buf + t * WIDE, h)
+                                h = decay * h + widen(load(du_at + here)) * b
+                                store(y_at + here, load(y_at + here) + narrow(h * c))
+                            for back in range(end - begin):
+                                t = end - 1 - back
+                                here, fold = t * BYTES, t * WIDE
+                                b, c = load_coefficients(b_from + t * b_row), load_coefficients(c_from + t * c_row)
+                                dy = widen(load(dy_at + here))
+                                g = g + dy * c
+                                store(dc_at + fold, load_wide(dc_at + fold) + dy * h)
+                                store(db_at + fold, load_wide(db_at + fold) + g * widen(load(du_at + here)))
+                                store(ddu_at + here, load(ddu_at + here) + narrow(g * b))
+                                h = load_wide(h_buf + fold)
+                                g = g * load_wide(decay_buf + fold)
+                                through = g * h
+                                store(ddt_at + here, load(ddt_at + here) + narrow(through * a2))
+                                da = da + through * widen(load(dt_at + here))
+                            if opens:
+                                g = _zeros()
                         store_states(grad_state + at, state_size, g)
                         store_states(grad_a + at, state_size, da)
                 for t in range(steps):
@@ -290,24 +343,30 @@ def _backward(args, half):
 
 
 @njit(forceinline=True)
-def _tap(x_task, x_row, v, half, mask, s):
-    """The convolution's input at step s: zero before the first step and at padding."""
-    if s < 0:
+def _first(positions, t):
+    """The first step of t's document, as far as t knows: the convolution at t reads nothing before it."""
+    return max(t - load_int(positions + 8 * t), 0) if positions != 0 else 0
+
+
+@njit(forceinline=True)
+def _tap(x_task, x_row, v, half, mask, first, s):
+    """The convolution's input at step s: zero before the first step of the document and at padding."""
+    if s < first:
         return splat(0.0)
     return load_row(x_task + s * x_row, v, half) * _keep(mask, s)
 
 
 @njit(forceinline=True)
-def _convolve(x_task, x_row, v, half, mask, weight_at, tap_size, bias_at, width, t):
+def _convolve(x_task, x_row, v, half, mask, first, weight_at, tap_size, bias_at, width, t):
     at = v * BYTES
     acc = load(bias_at + at)
     oldest = t - width + 1
-    if oldest >= 0 and mask == 0:  # the common case, without a question per tap
+    if oldest >= first and mask == 0:  # the common case, without a question per tap
         for k in range(width):
             acc = acc + load(weight_at + k * tap_size + at) * load_row(x_task + (oldest + k) * x_row, v, half)
     else:
         for k in range(width):
-            acc = acc + load(weight_at + k * tap_size + at) * _tap(x_task, x_row, v, half, mask, oldest + k)
+            acc = acc + load(weight_at + k * tap_size + at) * _tap(x_task, x_row, v, half, mask, first, oldest + k)
     return acc
 
 
@@ -316,7 +375,8 @@ def _conv_forward(args, half):
     """One thread's share of silu(causal depthwise convolution)."""
     n_tasks, length, channels, width, groups = _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 7)
     x_at, x_batch, x_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
-    weight_at, bias_at, mask_at, out_at = _arg(args, 14), _arg(args, 15), _arg(args, 16), _arg(args, 17)
+    weight_at, bias_at, mask_at, positions_at = _arg(args, 14), _arg(args, 15), _arg(args, 16), _arg(args, 17)
+    out_at = _arg(args, 18)
     vectors = channels // LANES
     tap_size = 4 * channels
     row_size = tap_size // 2 if half != 0 else tap_size
@@ -327,9 +387,11 @@ def _conv_forward(args, half):
         row, group = task // groups, task % groups
         x_task, out_task = x_at + row * x_batch, out_at + row * length * row_size
         mask = mask_at + row * length * 4 if mask_at != 0 else 0
+        positions = positions_at + row * length * 8 if positions_at != 0 else 0
         for t in range(length):
+            first = _first(positions, t)
             for v in range(group * vectors // groups, (group + 1) * vectors // groups):
-                s = _convolve(x_task, x_row, v, half, mask, weight_at, tap_size, bias_at, width, t)
+                s = _convolve(x_task, x_row, v, half, mask, first, weight_at, tap_size, bias_at, width, t)
                 store_row(out_task + t * row_size, v, half, s * sigmoid(s))
 
 
@@ -340,9 +402,9 @@ def _conv_backward(args, half):
         _arg(args, 2), _arg(args, 3), _arg(args, 4), _arg(args, 5), _arg(args, 6), _arg(args, 7)
     )  # fmt: skip
     x_at, x_batch, x_row = _arg(args, 11), _arg(args, 12), _arg(args, 13)
-    weight_at, bias_at, mask_at = _arg(args, 14), _arg(args, 15), _arg(args, 16)
-    dout_at, dout_batch, dout_row = _arg(args, 17), _arg(args, 18), _arg(args, 19)
-    grad_x_at, grad_weight_at, grad_bias_at = _arg(args, 20), _arg(args, 21), _arg(args, 22)
+    weight_at, bias_at, mask_at, positions_at = _arg(args, 14), _arg(args, 15), _arg(args, 16), _arg(args, 17)
+    dout_at, dout_batch, dout_row = _arg(args, 18), _arg(args, 19), _arg(args, 20)
+    grad_x_at, grad_weight_at, grad_bias_at = _arg(args, 21), _arg(args, 22), _arg(args, 23)
     ds_buf = _arg(args, 9) + take(args + 8) * _arg(args, 10)
     vectors = channels // LANES
     tap_size = 4 * channels
@@ -354,18 +416,20 @@ def _conv_backward(args, half):
         row, group = task // groups, task % groups
         x_task, dout_task = x_at + row * x_batch, dout_at + row * dout_batch
         mask = mask_at + row * length * 4 if mask_at != 0 else 0
+        positions = positions_at + row * length * 8 if positions_at != 0 else 0
         grad_x, grad_bias = grad_x_at + row * length * row_size, grad_bias_at + row * tap_size
         grad_weight = grad_weight_at + row * width * tap_size
-        first, last = group * vectors // groups, (group + 1) * vectors // groups
+        low, high = group * vectors // groups, (group + 1) * vectors // groups
         for start in range(0, length, chunk):
             end = min(start + chunk, length)
-            for v in range(first, last, BLOCK):
-                side = min(BLOCK, last - v)
+            for v in range(low, high, BLOCK):
+                side = min(BLOCK, high - v)
                 # gradients before the silu, for this chunk and the few steps after it that its inputs reach
                 for t in range(start, min(end + width - 1, length)):
+                    first = _first(positions, t)
                     for i in range(side):
                         at = (v + i) * BYTES
-                        s = _convolve(x_task, x_row, v + i, half, mask, weight_at, tap_size, bias_at, width, t)
+                        s = _convolve(x_task, x_row, v + i, half, mask, first, weight_at, tap_size, bias_at, width, t)
                         sig = sigmoid(s)
                         slope = sig * (splat(1.0) + s * (splat(1.0) - sig))
                         ds = load_row(dout_task + t * dout_row, v + i, half) * slope
@@ -374,7 +438,8 @@ def _conv_backward(args, half):
                             store(grad_bias + at, load(grad_bias + at) + ds)
                             for k in range(width):
                                 to = grad_weight + k * tap_size + at
-                                store(to, load(to) + ds * _tap(x_task, x_row, v + i, half, mask, t - width + 1 + k))
+                                x = _tap(x_task, x_row, v + i, half, mask, first, t - width + 1 + k)
+                                store(to, load(to) + ds * x)
                 for t in range(start, end):
                     keep = _keep(mask, t)
                     for i in range(side):
@@ -382,7 +447,7 @@ def _conv_backward(args, half):
                         dx = splat(0.0)
                         for k in range(width):
                             later = t + width - 1 - k
-                            if later < length:
+                            if later < length and _first(positions, later) <= t:
                                 ds = load(ds_buf + ((later - start) * BLOCK + i) * BYTES)
                                 dx = dx + load(weight_at + k * tap_size + at) * ds
                         store_row(grad_x + t * row_size, v + i, half, dx * keep)

@@ -3,9 +3,11 @@
 An engine is a module with three functions, all time-major, (batch, length, channels):
 
 - `why_not(device)`: the empty string when it can run there, else the reason;
-- `scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, mask, initial_state)`: `selective_scan`'s meaning,
-  giving (out, last state);
-- `conv_silu(x, weight, bias, mask)`: silu of the causal depthwise convolution, `weight` (channels, width).
+- `scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, mask, positions, initial_state)`: `selective_scan`'s
+  meaning, giving (out, last state);
+- `conv_silu(x, weight, bias, mask, positions)`: silu of the causal depthwise convolution, `weight` (channels, width).
+
+With `positions` neither takes anything from one document of a row into the next, forward or backward.
 """
 
 from collections.abc import Callable

@@ -18,6 +18,7 @@ def selective_scan(
     return_last_state: bool = False,
     *,
     mask: Tensor | None = None,
+    positions: Tensor | None = None,
     initial_state: Tensor | None = None,
     engine: str | ScanEngine | None = None,
 ) -> Tensor | tuple[Tensor, Tensor]:
@@ -28,13 +29,15 @@ def selective_scan(
         out_t = (C_t . h_t + D u_t) silu(z_t)         (D and z are optional)
 
     Shapes: `u`, `delta`, `z` (batch, d_inner, length); `A` (d_inner, d_state); `B`, `C` (batch, d_state, length);
-    `D`, `delta_bias` (d_inner,). Two additions to mamba-ssm's arguments: `mask` (batch, length) is 1 at real steps
-    and 0 at padding, where dt is 0, so that the state passes through unchanged; `initial_state`
-    (batch, d_inner, d_state), default zero, is the state before the first step.
+    `D`, `delta_bias` (d_inner,). Three additions to mamba-ssm's arguments: `mask` (batch, length) is 1 at real steps
+    and 0 at padding, where dt is 0, so that the state passes through unchanged; `positions` (batch, length), integers,
+    is how many steps ago the step's document began, and where it is 0 h_{t-1} counts as zero, at the first step too;
+    `initial_state` (batch, d_inner, d_state), default zero, is the state before the first step.
 
     Returns out (batch, d_inner, length) in the dtype of `u`, and with `return_last_state` also the float32 state after
-    the last step (batch, d_inner, d_state). Every tensor but the mask may need a gradient. float16 and bfloat16 are
-    computed in float32. Arguments that are transposed views of time-major tensors are not copied by the `cpu` engine.
+    the last step (batch, d_inner, d_state). Every tensor but mask and positions may need a gradient. float16 and
+    bfloat16 are computed in float32. Arguments that are transposed views of time-major tensors are not copied by the
+    `cpu` engine.
 
     `engine` is an engine, its name, or None for the best one on the device of `u`.
     Raises `ReasonError` when the named engine does not exist or cannot run.
@@ -51,6 +54,7 @@ def selective_scan(
         delta_bias=delta_bias,
         delta_softplus=delta_softplus,
         mask=mask,
+        positions=positions,
         initial_state=initial_state,
     )
     out = out.transpose(1, 2)

@@ -25,6 +25,7 @@ def scan(
     delta_bias: Tensor | None = None,
     delta_softplus: bool = False,
     mask: Tensor | None = None,
+    positions: Tensor | None = None,
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`selective_scan`, time-major: u, delta, z (batch, length, d_inner), B and C (batch, length, d_state)."""
@@ -37,8 +38,12 @@ def scan(
     if mask is not None:
         dt = dt * mask.to(exact).unsqueeze(-1)  # a step of size 0 leaves the state as it is
     h = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state.to(exact)
+    begins = None if positions is None else (positions == 0)[..., None, None].unbind(1)  # (b, 1, 1) each
     ys = []
-    for dt_t, dtu_t, B_t, C_t in zip(dt.unbind(1), (dt * u).unbind(1), B.unbind(1), C.unbind(1), strict=True):
+    steps = zip(dt.unbind(1), (dt * u).unbind(1), B.unbind(1), C.unbind(1), strict=True)
+    for t, (dt_t, dtu_t, B_t, C_t) in enumerate(steps):
+        if begins is not None:
+            h = h.masked_fill(begins[t], 0.0)  # filled, not multiplied: another document's NaN stays there
         h = torch.exp(dt_t.unsqueeze(-1) * A) * h + dtu_t.unsqueeze(-1) * B_t.unsqueeze(1)  # (b, d_inner, d_state)
         ys.append(torch.einsum("bdn,bn->bd", h, C_t))
     y = torch.stack(ys, dim=1)
@@ -49,14 +54,28 @@ def scan(
     return y.to(dtype), h
 
 
-def conv_silu(x: Tensor, weight: Tensor, bias: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+def conv_silu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    mask: Tensor | None = None,
+    positions: Tensor | None = None,
+) -> Tensor:
     """silu of the causal depthwise convolution of x (batch, length, channels) with weight (channels, width).
 
-    Steps where `mask` (batch, length) is 0 count as zeros, as the steps before the first do.
+    Steps where `mask` (batch, length) is 0 count as zeros, as the steps before the first do; and with `positions`
+    (batch, length) the steps before the first of a document, `positions[:, t]` steps before t.
     """
     if mask is not None:
         x = x * mask.unsqueeze(-1).to(x.dtype)
     channels, width = weight.shape
     padded = F.pad(x.transpose(1, 2), (width - 1, 0))
-    bias = None if bias is None else bias.to(x.dtype)
-    return F.silu(F.conv1d(padded, weight.to(x.dtype).unsqueeze(1), bias, groups=channels)).transpose(1, 2)
+    weight, bias = weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
+    if positions is None:
+        return F.silu(F.conv1d(padded, weight.unsqueeze(1), bias, groups=channels)).transpose(1, 2)
+    back = torch.arange(width - 1, -1, -1, device=x.device)  # how many steps before t each tap reads
+    taps = padded.unfold(2, width, 1).masked_fill(
+        (back > positions.unsqueeze(-1)).unsqueeze(1), 0.0
+    )  # (b, c, l, width)
+    y = torch.einsum("bclk,ck->blc", taps, weight)
+    return F.silu(y if bias is None else y + bias)
