@@ -51,7 +51,7 @@ class Inspector:
             spec = self.tokenizer
         except ReasonError as error:
             spec = OWN_TOKENIZER
-            self.report.warn(f"{error.message}; lengths are counted with {spec}, made from these rows")
+            self.report.warn(f"{error.message}; tokens are those of {spec}, made from these rows")
         items = [item for source in sources for item in islice(self.items(source, Tally()), SAMPLE // len(sources))]
         return self._encoder(tokenizers.build(spec, plain_texts(items, self.template)))
 
