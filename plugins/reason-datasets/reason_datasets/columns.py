@@ -18,7 +18,6 @@ class Columns(Published):
     name = "columns"
     help = "any file, folder or hub id, by its columns: questions and answers, conversations or plain documents"
     universal = True
-    suffixes = (".jsonl",)
     Options = late("column_rows:ColumnsOptions")
     read = late("column_rows:read")
 
