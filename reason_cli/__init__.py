@@ -3,6 +3,8 @@
 This is the whole public API for plugins. It never imports torch.
 """
 
+from __future__ import annotations
+
 from reason_cli.api import (
     AnswerExtractor,
     Architecture,
@@ -26,6 +28,14 @@ from reason_cli.hookspecs import hookimpl
 
 __version__ = "0.1.0"
 
+
+def calculate(expression: str) -> str | None:
+    """The exact value of an arithmetic expression as text, `None` for what is none; never runs it as code."""
+    from reason_cli.calculator import evaluate
+
+    return evaluate(expression)
+
+
 __all__ = [
     "AnswerExtractor",
     "Architecture",
@@ -44,6 +54,7 @@ __all__ = [
     "Text",
     "Turn",
     "__version__",
+    "calculate",
     "hookimpl",
     "option",
 ]

@@ -63,9 +63,11 @@ def test_the_commands_of_the_readme_are_understood(line, tmp_path, monkeypatch):
         (tmp_path / "profiles").mkdir()
         (tmp_path / "profiles" / "mine.toml").write_text(text[1], encoding="utf-8")
     if "problems.jsonl" in rest:
-        (tmp_path / "problems.jsonl").write_text("{}\n", encoding="utf-8")
+        (tmp_path / "problems.jsonl").write_text('{"input": "2 + 2?", "target": "4"}\n', encoding="utf-8")
     result = run(command, *rest)
-    if "--resume" in rest or "--checkpoint" in rest:
+    if "gsm8k:train" in rest:
+        assert "dataset 'openai/gsm8k' cannot be had from the hub" in result.error_line
+    elif "--resume" in rest or "--checkpoint" in rest:
         assert "runs/gsm8k" in result.error_line
     else:
         result.ok()

@@ -10,7 +10,7 @@ from reason_cli.engine.tokens import IGNORED
 from reason_cli.errors import ReasonError
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 
 @dataclass(frozen=True)

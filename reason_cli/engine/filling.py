@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from transformers import LogitsProcessor
 
-from reason_cli.engine.calculator import MOST_CHARACTERS, evaluate
+from reason_cli.calculator import MOST_CHARACTERS, evaluate
 
 if TYPE_CHECKING:
     import torch

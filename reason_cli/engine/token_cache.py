@@ -20,7 +20,7 @@ FACTS = "facts.json"
 
 @dataclass(frozen=True)
 class Found:
-    """What was stored under a key: arrays mapped from disk (what is written to them stays in memory), and the facts beside them."""
+    """What was stored under a key: the facts, and arrays mapped from disk; what is written to them stays in memory."""
 
     path: Path
     arrays: Mapping[str, np.ndarray]

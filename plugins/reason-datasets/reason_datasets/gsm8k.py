@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reason_cli import BadRow, Example, option
+from reason_cli import BadRow, Example, calculate, option
 from reason_datasets.fields import text_of
 
 MARK = "####"
@@ -43,12 +43,23 @@ def read(row: Mapping[str, Any], options: GSM8KOptions) -> Example:
 def counts(row: Mapping[str, Any], options: GSM8KOptions) -> Mapping[str, int]:
     """Commas in answers, and calculator marks, as the published solutions have them."""
     solution, _, answer = text_of(row, "answer").rpartition(MARK)
-    marks = len(re.findall(CALCULATOR, solution))
+    marks = re.findall(CALCULATOR, solution)
+    results = [_result(mark) for mark in marks]
     return {
         "answers with a thousands comma": int("," in answer),
-        "calculator marks": marks,
+        "calculator marks": len(marks),
+        "calculator marks that are false": results.count(False),
+        "calculator marks without a number for a result": results.count(None),
         "rows without calculator marks": int(not marks),
     }
+
+
+def _result(mark: str) -> bool | None:
+    """Whether a mark's result is that of its expression; `None` if it is no number."""
+    expression, _, result = mark[2:-2].rpartition("=")
+    if not re.fullmatch(r"-?\$?[\d,]*\.?\d+%?", result):
+        return None
+    return calculate(expression) == calculate(result)
 
 
 def _number(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from reason_cli.engine.calculator import evaluate
+from reason_cli.calculator import evaluate
 from reason_cli.engine.contamination import QUESTION, SHARED_GRAM, TestQuestions
 from reason_cli.engine.duplicates import NEAR, exact_duplicates, jaccard, near_duplicates, shingles
 

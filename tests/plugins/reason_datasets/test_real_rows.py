@@ -54,6 +54,8 @@ def test_the_counts_of_gsm8k(split: str, commas: int, marks: int, without: int) 
         "answers with a thousands comma": commas,
         "calculator marks": marks,
         "rows without calculator marks": without,
+        "calculator marks that are false": 0,
+        "calculator marks without a number for a result": int(split == "test"),
     }
 
 
