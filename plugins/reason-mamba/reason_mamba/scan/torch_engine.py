@@ -74,8 +74,7 @@ def conv_silu(
     if positions is None:
         return F.silu(F.conv1d(padded, weight.unsqueeze(1), bias, groups=channels)).transpose(1, 2)
     back = torch.arange(width - 1, -1, -1, device=x.device)  # how many steps before t each tap reads
-    taps = padded.unfold(2, width, 1).masked_fill(
-        (back > positions.unsqueeze(-1)).unsqueeze(1), 0.0
-    )  # (b, c, l, width)
+    outside = back > positions.unsqueeze(-1)  # (b, l, width)
+    taps = padded.unfold(2, width, 1).masked_fill(outside.unsqueeze(1), 0.0)  # (b, channels, l, width)
     y = torch.einsum("bclk,ck->blc", taps, weight)
     return F.silu(y if bias is None else y + bias)
