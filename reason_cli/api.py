@@ -104,6 +104,7 @@ class Hub:
     `splits` maps the split names that people type to the hub's own; `config` is the hub's subset; `data_dir` a folder
     and `revision` a branch of the repository. `streaming`: too large to be fetched whole, rows are read as they come.
     `mirrors` are tried in order when this one cannot be had; they keep the columns, and taking one is said aloud.
+    `formerly`: ids under which people may still ask for it.
     """
 
     id: str
@@ -113,6 +114,7 @@ class Hub:
     revision: str = ""
     streaming: bool = False
     mirrors: tuple[Hub, ...] = ()
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -132,8 +132,8 @@ class Switchboard:
         base, slash, variant = name.partition("/")
         if slash and base in self._offers["dataset"]:
             return _variant(self.get("dataset", base), variant)
-        of_hub = (formatter for formatter in self.datasets() if formatter.hub and formatter.hub.id == name)
-        return next(of_hub, None)
+        hubs = ((formatter, formatter.hub) for formatter in self.datasets() if formatter.hub)
+        return next((formatter for formatter, hub in hubs if name in (hub.id, *hub.formerly)), None)
 
     def universal_dataset(self) -> DatasetFormatter:
         """The formatter that reads any file, folder or hub id. Raises `ReasonError` when there is none."""

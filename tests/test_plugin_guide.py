@@ -116,6 +116,7 @@ def test_one_of_our_own_plugins_installs_under_another_name(workshop):
     workshop.type("pip install -q ./reason-copied")
     rows = workshop.plugins()
     assert (rows["copied"]["status"], rows["copied"]["distribution"]) == ("ok", "reason-copied")
-    assert rows["copied"]["provides"] == rows["answers"]["provides"] == {"extractor": ["number"]}
+    assert rows["copied"]["provides"] == rows["answers"]["provides"]
+    assert "number" in rows["copied"]["provides"]["extractor"]
     alone = json.loads(workshop.type("REASON_DISABLE_PLUGINS=answers reason plugins --json").stdout)
     assert alone["conflicts"] == []

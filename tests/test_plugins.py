@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support import TINY_PLUGIN, run, spawn
 
+from reason_cli.errors import ReasonError
 from reason_cli.plugins import HOOKS, build_switchboard
 
 
@@ -256,3 +259,30 @@ def test_the_hooks_of_the_switchboard_are_those_that_are_specified():
     assert specified == set(HOOKS)
     assert all(getattr(hookspecs, name).__doc__ for name in HOOKS)
     assert all("return" in getattr(hookspecs, name).__annotations__ for name in HOOKS)
+
+
+# --- datasets by name ----------------------------------------------------------------------------------------------
+
+
+def test_a_dataset_goes_by_its_name_its_variants_and_its_hub_ids():
+    board = build_switchboard()
+    assert board.dataset("openai/gsm8k").name == board.dataset("gsm8k").name == "gsm8k"
+    assert board.dataset("gsm8k/socratic").hub.config == "socratic"
+    assert board.dataset("hendrycks/competition_math") is board.dataset("math")
+    assert board.dataset("reasoning-gym/chain_sum").generate("train", 0, None) is not None
+    assert board.find_dataset("owner/unknown") is None and board.universal_dataset().universal
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gsm9k", "unknown dataset 'gsm9k'; did you mean 'gsm8k'"),
+        ("gsm8k/socratik", "has no variant 'socratik'; did you mean 'socratic'"),
+        ("reasoning-gym/chain_sums", "did you mean 'chain_sum'"),
+        ("svamp/main", "has no variant 'main'; it has none"),
+    ],
+)
+def test_an_unknown_dataset_suggests(name, said):
+    with pytest.raises(ReasonError, match=re.escape(said)) as error:
+        build_switchboard().dataset(name)
+    assert error.value.usage

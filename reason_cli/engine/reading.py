@@ -111,12 +111,18 @@ def settle(source: Source, seed: int, report: Reporter) -> tuple[Source, str]:
     the first rows, and said. Raises `ReasonError` when there is nothing to be had.
     """
     found, first, instead_of = _reached(source, seed, report)
-    options = found.formatter.fit([row for _, row in first if not isinstance(row, BadRow)], found.options)
-    found = replace(found, options=options)
-    schema = found.formatter.describe(options)
+    found = replace(found, options=_fitted(found, [row for _, row in first if not isinstance(row, BadRow)]))
+    schema = found.formatter.describe(found.options)
     if schema:
         report.say(f"{found.label}: {schema}")
     return found, instead_of
+
+
+def _fitted(source: Source, rows: list[Mapping[str, Any]]) -> Any:
+    try:
+        return source.formatter.fit(rows, source.options)
+    except ReasonError as error:
+        raise ReasonError(f"{source.label}: {error.message}", error.hint) from None
 
 
 def _reached(source: Source, seed: int, report: Reporter) -> tuple[Source, list[Row], str]:

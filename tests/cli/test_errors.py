@@ -90,7 +90,7 @@ def test_an_output_that_is_taken(tiny, tmp_path):
         ([], "has no rows"),
         (["{"], "a.jsonl:1: not JSON"),
         (["[]"], "a.jsonl:1: a JSON object is needed"),
-        ([{"q": 1}], "a.jsonl:1: "),
+        ([{"q": 1}], "a.jsonl: no telling what the columns hold: q"),
     ],
 )
 def test_a_dataset_file_that_is_no_good(tiny, tmp_path, rows, said):

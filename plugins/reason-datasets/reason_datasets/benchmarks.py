@@ -95,7 +95,12 @@ class MATH(Published):
     name = "math"
     help = r"MATH: 12,500 competition problems with worked solutions, answers in \boxed{}"
     benchmark = True
-    hub = Hub("DigitalLearningGmbH/MATH-lighteval", "default", mirrors=(Hub("Dahoas/MATH"), Hub("TianHongZXY/MATH")))
+    hub = Hub(
+        "DigitalLearningGmbH/MATH-lighteval",
+        "default",
+        mirrors=(Hub("Dahoas/MATH"), Hub("TianHongZXY/MATH")),
+        formerly=("hendrycks/competition_math",),
+    )
     columns = ("problem", "level", "type", "solution")
     extractor = "math"
     read = late("math_competition:read")
@@ -107,7 +112,7 @@ class SQuAD2(Published):
     name = "squad-v2"
     help = "SQuAD 2.0: 142,192 questions about paragraphs of Wikipedia, a third of them without an answer"
     benchmark = True
-    hub = Hub("rajpurkar/squad_v2", "squad_v2", {"train": "train", "test": "validation"})
+    hub = Hub("rajpurkar/squad_v2", "squad_v2", {"train": "train", "test": "validation"}, formerly=("squad_v2",))
     columns = ("id", "title", "context", "question", "answers")
     extractor = "phrase"
     read = late("squad:read")

@@ -62,7 +62,7 @@ def _detected(rows: Rows, columns: Sequence[str], options: ColumnsOptions) -> Co
     answers = [a for a in answers if a not in (reasoning, *_names(options.question))] or answers
     pairs = [(q, a) for q in questions for a in answers if a not in _names(q)]
     talks = [] if asked else [c for c in columns if any(is_conversation(row.get(c)) for row in rows)]
-    texts = [] if asked else _of(columns, TEXTS) or ([*columns] if len(columns) == 1 and not talks else [])
+    texts = [] if asked else _of(columns, TEXTS) or ([] if talks else _lone_text(rows, columns))
     if len(pairs) + len(talks) + len(texts) != 1:
         raise _unclear(columns, pairs, talks, texts)
     if talks:
@@ -72,6 +72,12 @@ def _detected(rows: Rows, columns: Sequence[str], options: ColumnsOptions) -> Co
     question, answer = pairs[0]
     answer = "" if options.reply else answer
     return replace(options, question=question, answer=answer, reasoning="" if options.reply else reasoning)
+
+
+def _lone_text(rows: Rows, columns: Sequence[str]) -> list[str]:
+    """The only column there is, if it holds text."""
+    lone = len(columns) == 1 and all(isinstance(row[columns[0]], str) for row in rows if columns[0] in row)
+    return [*columns] if lone else []
 
 
 def _of(columns: Sequence[str], family: Sequence[str]) -> list[str]:
