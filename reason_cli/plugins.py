@@ -106,7 +106,8 @@ class Switchboard:
                 _conflict(kind, name, offers), f"leave one out with {DISABLE}={offers[0].plugin}", usage=True
             )
         if not offers:
-            hint = f"{did_you_mean(name, self._offers[kind])}`reason plugins` lists them"
+            lister = "data list" if kind == "dataset" else "plugins"
+            hint = f"{did_you_mean(name, self._offers[kind])}`reason {lister}` lists them"
             raise ReasonError(f"unknown {kind} '{name}'", hint, usage=True)
         return offers[0].value
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +77,7 @@ def show_command(ctx: click.Context, spec: str, count: int) -> None:
 
     switchboard = board(ctx)
     settings, choice = options.resolve_settings(switchboard, ctx)
-    source = _source(switchboard, settings, spec)
+    (source,) = _sources(switchboard, settings, [spec])
     inspector = _inspector(switchboard, settings, choice, search=False)
     show_rows(show(inspector, source, count), inspector.max_seq_len)
 
@@ -98,7 +99,7 @@ def check_command(ctx: click.Context, specs: tuple[str, ...], as_json: bool, out
 
     switchboard = board(ctx)
     settings, choice = options.resolve_settings(switchboard, ctx)
-    sources = [_source(switchboard, settings, spec) for spec in specs]
+    sources = _sources(switchboard, settings, specs)
     named = settings["eval.extractor"].value
     extractors = [switchboard.extractor(named or source.formatter.extractor) for source in sources]
     inspector = _inspector(switchboard, settings, choice, search=True)
@@ -118,10 +119,12 @@ def check_command(ctx: click.Context, specs: tuple[str, ...], as_json: bool, out
         ctx.exit(1)
 
 
-def _source(switchboard: Switchboard, settings: Settings, spec: str) -> Source:
+def _sources(switchboard: Switchboard, settings: Settings, specs: Sequence[str]) -> list[Source]:
     from reason_cli.cli import jobs
 
-    return jobs.source(switchboard, settings, SourceOptions(spec), "")
+    sources = [jobs.source(switchboard, settings, SourceOptions(spec), "") for spec in specs]
+    jobs.check_text_column(settings, sources)
+    return sources
 
 
 def _inspector(switchboard: Switchboard, settings: Settings, choice: ArchitectureChoice, *, search: bool) -> Inspector:

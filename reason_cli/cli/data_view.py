@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reason_cli.engine.inspection import Check, Inspector, Overlap, Shown
 
 TOKEN_STYLES = ("green", "bright_green")  # in turn, so that the borders between tokens show
+WORDS = {"question": "word for word", "13-gram": "by 13 words in a row"}
 OPEN, CLOSE = "⟦", "⟧"  # around what is learned, where there is no colour to tell it by
 
 
@@ -78,7 +79,8 @@ def _lines(found: Check, max_seq_len: int) -> Iterator[str | Text]:
     near = "not counted" if found.near_duplicates is None else f"{found.near_duplicates:,}"
     yield _warned(f"  duplicates  {found.duplicates:,} the same, {near} nearly", found.duplicates)
     for label, how in found.contaminated.items():
-        yield _warned(f"  contains    {_counted(how)} of {label}", 1)
+        kinds_found = ", ".join(f"{n:,} {WORDS[kind]}" for kind, n in how.items())
+        yield _warned(f"  contains    {sum(how.values()):,} test questions of {label} ({kinds_found})", 1)
     if not found.contaminated:
         yield "  contains    no test question of a known benchmark"
     if found.answers:

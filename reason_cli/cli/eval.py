@@ -38,6 +38,7 @@ def eval_command(
     found = Checkpoint.find(checkpoint)
     settings, choice = options.resolve_settings(switchboard, ctx, _base(switchboard, found))
     tasks = jobs.tasks(switchboard, settings, datasets)
+    jobs.check_text_column(settings, [task.source for task in tasks])
     subject = jobs.subject(switchboard, settings, choice, found)
     root = output or (found.run.path / "eval" if found.run else Path("eval"))
     done = jobs.evaluate_all(settings, subject, tasks, root, TerminalReporter(), show=not as_json)

@@ -48,13 +48,15 @@ def train_job(board: Switchboard, settings: Settings, choice: ArchitectureChoice
     if not asked:
         raise ReasonError("there is no dataset to train on", "name one with --dataset", usage=True)
     _check_weights(asked)
+    sources = tuple(source(board, settings, item, "train") for item in asked)
+    check_text_column(settings, sources)
     model_options = settings.make(choice.architecture.Options, "model")
     after = settings["eval.after_training"].value
     return TrainJob(
         architecture=choice.architecture,
         options=model_options,
         tokenizer=settings["model.tokenizer"].value or choice.architecture.tokenizer(model_options),
-        sources=tuple(source(board, settings, item, "train") for item in asked),
+        sources=sources,
         validation=tuple(source(board, settings, SourceOptions(text), "test") for text in data.validation),
         benchmarks=(*benchmark_sources(board, settings), *(task.source for task in tasks(board, settings, after))),
         data=data,
@@ -115,6 +117,17 @@ def _formatter_options(settings: Settings, formatter: DatasetFormatter, columns:
                 f"'{formatter.name}' has no option '{name}'", f"{did_you_mean(name, names)}it takes {takes}", usage=True
             )
     return dataclasses.replace(made, **given)
+
+
+def check_text_column(settings: Settings, sources: Sequence[Source]) -> None:
+    """Refuse `--text-column` where every source has columns of its own: it would be read by nothing."""
+    setting = settings["data.text_column"]
+    asked = setting.value and setting.source == options.COMMAND_LINE
+    if asked and not any(hasattr(source.options, "text_column") for source in sources):
+        labels = ", ".join(source.label for source in sources)
+        raise ReasonError(
+            f"text_column is for files and hub ids; {labels} has columns of its own", "leave it out", usage=True
+        )
 
 
 def benchmark_sources(board: Switchboard, settings: Settings) -> tuple[Source, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from reason_cli.api import Chat, Example, Hub, Item
 from reason_cli.engine import hub
-from reason_cli.engine.contamination import Match, TestQuestions
+from reason_cli.engine.contamination import QUESTION, Match, TestQuestions
 from reason_cli.engine.duplicates import exact_duplicates, near_duplicates
 from reason_cli.engine.held_out import question_of
 from reason_cli.engine.reading import Loaded, load
@@ -113,12 +113,9 @@ def clean(loaded: Loaded, known: Benchmarks, *, drop: bool, report: Reporter) ->
 def _say(loaded: Loaded, cleaned: Cleaned, dropped: int, report: Reporter) -> None:
     rows = len(loaded.items)
     for label, kinds in cleaned.counts().items():
-        how = " and ".join(
-            f"{n:,} {'word for word' if kind == 'question' else 'by 13 words'}" for kind, n in kinds.items()
-        )
-        report.warn(
-            f"{loaded.source.label}: {sum(kinds.values()):,} of {rows:,} rows hold a question of {label} ({how})"
-        )
+        how = ", ".join(f"{n:,} {'word for word' if kind == QUESTION else 'by 13 words'}" for kind, n in kinds.items())
+        n = sum(kinds.values())
+        report.warn(f"{loaded.source.label}: {n:,} of {rows:,} rows hold a question of {label} ({how})")
     for one in cleaned.contaminated[:LISTED]:
         report.say(f"  {one.match.label} ({one.match.kind}): {' '.join(one.asked.split())[:120]}")
     if cleaned.contaminated:

@@ -60,6 +60,12 @@ def test_show_takes_the_style_and_the_columns(tmp_path):
     assert "⟦x<|im_end|>⟧" in shown.out and "text: 2 tokens, 2 learned" in shown.out
 
 
+def test_columns_that_nothing_reads_are_refused(tiny):
+    for command in (["data", "show", "additions"], ["train", "--arch", "tiny-llama", "--dataset", "additions"]):
+        result = run(*command, "--text-column", "q,a")
+        assert result.code == 2 and "text_column is for files and hub ids" in result.error_line
+
+
 def test_show_without_the_tokenizer_makes_one_from_the_rows(rows):
     result = run("data", "show", rows, "-n", "1").ok()
     assert "openai-community/gpt2" in result.err and "bpe:8192, made from these rows" in result.err
