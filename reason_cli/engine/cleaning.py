@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from reason_cli.api import Chat, Example, Hub, Item
 from reason_cli.engine import hub
 from reason_cli.engine.contamination import QUESTION, Match, TestQuestions
-from reason_cli.engine.duplicates import exact_duplicates, near_duplicates
-from reason_cli.engine.held_out import question_of
+from reason_cli.engine.duplicates import near_duplicates
+from reason_cli.engine.held_out import Keyed, question_of
 from reason_cli.engine.reading import Loaded, load
 from reason_cli.engine.report import Reporter, Silent
 from reason_cli.engine.sources import Source
@@ -123,13 +124,25 @@ def _say(loaded: Loaded, cleaned: Cleaned, dropped: int, report: Reporter) -> No
         report.warn(f"{loaded.source.label}: {what}")
 
 
-def without_duplicates(groups: Sequence[Sequence[Item]], *, near: bool) -> tuple[list[list[Item]], list[int]]:
+def without_duplicates(groups: Sequence[Sequence[Keyed]], *, near: bool) -> tuple[list[list[Keyed]], list[int]]:
     """(the items of each group whose question did not come before in any, how many each group lost)."""
-    asked = [question_of(item) for group in groups for item in group]
-    dropped = near_duplicates(asked) if near else exact_duplicates(asked)
-    kept: list[list[Item]] = []
-    at = 0
-    for group in groups:
-        kept.append([item for n, item in enumerate(group, at) if n not in dropped])
-        at += len(group)
+    kept = _first_nears(groups) if near else _firsts(groups)
     return kept, [len(group) - len(left) for group, left in zip(groups, kept, strict=True)]
+
+
+def _firsts(groups: Sequence[Sequence[Keyed]]) -> list[list[Keyed]]:
+    seen: set[int] = set()
+    kept: list[list[Keyed]] = []
+    for group in groups:
+        kept.append([])
+        for key, item in group:
+            if key not in seen:
+                seen.add(key)
+                kept[-1].append((key, item))
+    return kept
+
+
+def _first_nears(groups: Sequence[Sequence[Keyed]]) -> list[list[Keyed]]:
+    dropped = near_duplicates([question_of(item) for group in groups for _, item in group])
+    number = count()
+    return [[pair for pair in group if next(number) not in dropped] for group in groups]

@@ -1,4 +1,4 @@
-"""Texts that stand in the data more than once: word for word, or nearly so. The one seen first is kept.
+"""Texts that stand in the data nearly twice. The one seen first is kept.
 
 Near duplicates share at least 0.8 of their 5-word shingles (Jaccard). MinHash (Broder 1997) with banding finds
 candidates, and these are compared in full: nothing is dropped that is not as near as that. A pair at 0.8 is
@@ -9,11 +9,11 @@ problems that differ in one number alone are near duplicates too.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from reason_cli.engine.contamination import question_key, words
+from reason_cli.engine.contamination import words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +24,6 @@ BANDS, ROWS = 25, 5  # two texts are candidates when all 5 minima of one of 25 b
 MOST = 20  # texts kept per group, and compared with: bounds the work where all share a preamble
 SEED = 20_051
 CHUNK = 2_000  # texts hashed at a time
-
-
-def exact_duplicates(texts: Iterable[str]) -> dict[int, int]:
-    """Index of each text that repeats an earlier one, and the index of that one; words alone count."""
-    first: dict[int, int] = {}
-    kept = ((index, first.setdefault(question_key(text), index)) for index, text in enumerate(texts))
-    return {index: keeper for index, keeper in kept if index != keeper}
 
 
 def near_duplicates(texts: Sequence[str]) -> dict[int, int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 
 from reason_cli.api import Chat, Example, Item
 from reason_cli.engine.contamination import question_key
+
+Keyed = tuple[int, Item]  # an item, and before it what makes it the same as another
 
 
 def key_of(item: Item) -> int:
@@ -23,26 +25,26 @@ def question_of(item: Item) -> str:
     return item.text
 
 
-def split_held_out(groups: Sequence[Sequence[Item]], share: float, seed: int) -> tuple[list[list[Item]], list[Item]]:
+def keyed(items: Iterable[Item]) -> list[Keyed]:
+    """Each item with its key."""
+    return [(key_of(item), item) for item in items]
+
+
+def split_held_out(groups: Sequence[Sequence[Keyed]], share: float, seed: int) -> tuple[list[list[Item]], list[Item]]:
     """(what is trained on, by group; what is held out): seeded, whatever the order of the rows.
 
     At least one question is held out if `share` is over 0 and there are two or more.
     """
-    keys = [[key_of(item) for item in group] for group in groups]
-    ordered = sorted({key for own in keys for key in own})
-    Random(seed).shuffle(ordered)
-    count = max(1, round(share * len(ordered))) if share and len(ordered) > 1 else 0
-    return divide(groups, set(ordered[:count]), keys)
+    keys = sorted({key for group in groups for key, _ in group})
+    Random(seed).shuffle(keys)
+    count = max(1, round(share * len(keys))) if share and len(keys) > 1 else 0
+    return divide(groups, set(keys[:count]))
 
 
-def divide(
-    groups: Sequence[Sequence[Item]], held: set[int], keys: Sequence[Sequence[int]] | None = None
-) -> tuple[list[list[Item]], list[Item]]:
+def divide(groups: Sequence[Sequence[Keyed]], held: set[int]) -> tuple[list[list[Item]], list[Item]]:
     """(items by group whose key is not in `held`, all items whose key is)."""
-    keys = keys if keys is not None else [[key_of(item) for item in group] for group in groups]
-    pairs = [list(zip(group, own, strict=True)) for group, own in zip(groups, keys, strict=True)]
-    training = [[item for item, key in group if key not in held] for group in pairs]
-    return training, [item for group in pairs for item, key in group if key in held]
+    training = [[item for key, item in group if key not in held] for group in groups]
+    return training, [item for group in groups for key, item in group if key in held]
 
 
 def share_of(key: int, seed: int) -> float:

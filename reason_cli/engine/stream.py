@@ -181,6 +181,7 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
         self.marks: deque[tuple[int, Start]] = deque([(-self.start.batches, self.start)], maxlen=MARKS)
         self.dropped = 0
         self.longest = 0
+        self.left_out = 0
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         given, skip = 0, self.start.batches
@@ -192,6 +193,14 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
             for batch in batches[skip:]:
                 yield [data[row] for row in batch]
             given, skip = given + len(batches) - skip, 0
+
+    def counts(self) -> str:
+        """What was read so far, source by source, in words; a little more than was trained on."""
+        sources = zip(self.draws.sources, self.draws.tallies, strict=True)
+        read_of = ", ".join(f"{source.label} {tally.rows:,}" for source, tally in sources)
+        bad = sum(len(tally.bad) for tally in self.draws.tallies)
+        notes = {"bad": bad, "too long": self.dropped, "held out or with test questions": self.left_out}
+        return "rows read: " + read_of + "".join(f"; {n:,} {what}" for what, n in notes.items() if n)
 
     def state_after(self, batches: int) -> Start:
         """Where another process goes on once so many batches of this one were trained on."""
@@ -229,6 +238,8 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
                     last = drawn.after
                     waiting.append(drawn)
                     yield drawn.item
+                else:
+                    self.left_out += 1
                 _check_fed(last, drawn.after)
 
         for _, rows in encoded(self.encoder, items()):

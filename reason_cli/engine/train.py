@@ -17,6 +17,7 @@ from reason_cli.engine.prepare import Prepared, prepare
 from reason_cli.engine.record import record
 from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.resume import check_fits, check_steps, check_tokenizer
+from reason_cli.engine.stream import Stream
 from reason_cli.runs import Run, step_of, write_text
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     trainer, stop = _trainer(job, run, ready, report)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     step = trainer.state.global_step
+    if isinstance(ready.data.rows, Stream):
+        report.say(ready.data.rows.counts())
     if stop.signal is not None:
         return Trained(run, step, stop.signal.name)
     save_final(trainer.accelerator.unwrap_model(trainer.model), ready.data.tokenizer, run)
@@ -88,7 +91,6 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     from transformers.integrations import TensorBoardCallback
 
     from reason_cli.engine import callbacks
-    from reason_cli.engine.stream import Stream
     from reason_cli.engine.trainer import Clock, ReasonTrainer, arguments
 
     data = ready.data

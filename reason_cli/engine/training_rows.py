@@ -14,7 +14,7 @@ from reason_cli.config import NO_WEIGHT
 from reason_cli.engine import tokenizers
 from reason_cli.engine.chat import Template, plain_texts
 from reason_cli.engine.cleaning import Benchmarks, Contaminated, benchmarks, clean, without_duplicates
-from reason_cli.engine.held_out import divide, key_of, share_of, split_held_out
+from reason_cli.engine.held_out import Keyed, divide, key_of, keyed, share_of, split_held_out
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.order import Mixture
 from reason_cli.engine.packing import PackedDataset, pack
@@ -104,7 +104,7 @@ def _tokenizer(job: TrainJob, items: Sequence[Item], resume: Path | None) -> Pre
 def _gathered(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path | None) -> TrainingRows:
     loaded = [load_training_rows(job, source, report) for source in job.sources]
     cleaned = [clean(part, known, drop=job.data.decontaminate, report=report) for part in loaded]
-    groups = _without_duplicates(job, loaded, [part.items for part in cleaned], report)
+    groups = _without_duplicates(job, loaded, [keyed(part.items) for part in cleaned], report)
     training, held_out = _split(job, groups, report)
     tokenizer = _tokenizer(job, [item for group in training for item in group], resume)
     encoder = Encoder(tokenizer, _template(job), job.options.max_seq_len)
@@ -112,7 +112,7 @@ def _gathered(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
     refuse = job.data.too_long == "refuse"
     ids = tokenise(encoder, training, refuse_long=refuse, cache=cache, report=report)
     held_ids = tokenise(encoder, [held_out], refuse_long=refuse, cache=cache, report=report) if held_out else None
-    rows = _packed(job, ids, _whole(groups), report)
+    rows = _packed(job, ids, _has_texts(training), report)
     ready = TrainingRows(tokenizer, encoder, rows, held_out, held_ids, _mixture(loaded, rows))
     ready.contaminated = [one for part in cleaned for one in part.contaminated]
     ready.summaries = [part.summary() for part in loaded]
@@ -121,8 +121,8 @@ def _gathered(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
 
 
 def _without_duplicates(
-    job: TrainJob, loaded: Sequence[Loaded], groups: list[list[Item]], report: Reporter
-) -> list[list[Item]]:
+    job: TrainJob, loaded: Sequence[Loaded], groups: list[list[Keyed]], report: Reporter
+) -> list[list[Keyed]]:
     """The groups as they are, their duplicates counted, or without these where that was asked for."""
     policy = job.data.duplicates
     kept, lost = without_duplicates(groups, near=policy == "drop-near")
@@ -134,7 +134,7 @@ def _without_duplicates(
     return groups if policy == "keep" else kept
 
 
-def _split(job: TrainJob, groups: list[list[Item]], report: Reporter) -> tuple[list[list[Item]], list[Item]]:
+def _split(job: TrainJob, groups: list[list[Keyed]], report: Reporter) -> tuple[list[list[Item]], list[Item]]:
     if not job.validation:
         return split_held_out(groups, job.data.validation_split, job.train.seed)
     held = [item for source in job.validation for item in load_training_rows(job, source, report).items]
@@ -142,7 +142,7 @@ def _split(job: TrainJob, groups: list[list[Item]], report: Reporter) -> tuple[l
     return training, held
 
 
-def _whole(groups: Sequence[Sequence[Item]]) -> bool:
+def _has_texts(groups: Sequence[Sequence[Item]]) -> bool:
     return any(isinstance(item, Text) for group in groups for item in group)
 
 
@@ -196,28 +196,27 @@ def _streamed(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
         raise ReasonError("rows that are streamed are not all known, so duplicates cannot be dropped", hint, usage=True)
     settled = [settle(source, job.train.seed, report) for source in job.sources]
     sources = [source for source, _ in settled]
-    draws = Draws(sources, [take_of(job, source) for source in sources], job.train.seed, job.data.bad_rows == "refuse")
-    start = _start(resume) or Start.first(len(sources))
-    sample = [drawn.item for drawn in islice(draws(Start.first(len(sources)).position), SAMPLE)]
+    start = Start.first(len(sources))
+    sample = [drawn.item for drawn in islice(_draws(job, sources)(start.position), SAMPLE)]
     held_out, is_held = _held_out(job, sample, report)
     tokenizer = _tokenizer(job, [item for item in sample if not is_held(item)], resume)
     encoder = Encoder(tokenizer, _template(job), job.options.max_seq_len)
     stream = Stream(
-        Draws(sources, draws.takes, draws.seed, draws.refuse_bad),
+        _draws(job, sources),
         encoder,
         lambda item: not is_held(item) and not (job.data.decontaminate and known.search(item)),
         batch_size=job.train.micro_batch_size,
         window_rows=job.data.window_rows,
         refuse_long=job.data.too_long == "refuse",
-        pack_size=job.options.max_seq_len if _packs(job, _whole([sample]), report) else 0,
+        pack_size=job.options.max_seq_len if _packs(job, _has_texts([sample]), report) else 0,
         texts_only=job.data.packing == "text",
-        start=start,
+        start=_start(resume) or start,
     )
     held_ids = (
         tokenise(encoder, [held_out], refuse_long=False, cache=TokenCache(None), report=report) if held_out else None
     )
     ready = TrainingRows(tokenizer, encoder, stream, held_out, held_ids, sample=sample)
-    ready.summaries = [_stream_summary(source, instead_of, known) for source, instead_of in settled]
+    ready.summaries = [_stream_summary(job, source, instead_of, known) for source, instead_of in settled]
     report.say(
         f"data: streamed in windows of {job.data.window_rows:,} rows from {', '.join(s.label for s in sources)}, "
         f"{len(held_out):,} rows held out; tokenizer of {len(tokenizer):,}"
@@ -225,9 +224,18 @@ def _streamed(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
     return ready
 
 
-def _stream_summary(source: Source, instead_of: str, known: Benchmarks) -> dict[str, Any]:
+def _draws(job: TrainJob, sources: Sequence[Source]) -> Draws:
+    """Rows as they come; those that are made on the spot never end."""
+    takes = [source.spec.take for source in sources]
+    return Draws(sources, takes, job.train.seed, refuse_bad=job.data.bad_rows == "refuse")
+
+
+def _stream_summary(job: TrainJob, source: Source, instead_of: str, known: Benchmarks) -> dict[str, Any]:
+    """What `run.toml` keeps of a source that is streamed. Its test questions are left out, or not looked for."""
+    searched_for = list(known.known) if job.data.decontaminate else []
     replaced = {"instead_of": instead_of} if instead_of else {}
-    return {"dataset": source.label, **replaced, "streamed": True, "searched_for": list(known.known)}
+    found = {"contaminated": {}, "dropped": 0, "searched_for": searched_for}
+    return {"dataset": source.label, **replaced, "streamed": True, **found}
 
 
 def _held_out(job: TrainJob, sample: Sequence[Item], report: Reporter) -> tuple[list[Item], Callable[[Item], bool]]:

@@ -300,6 +300,15 @@ def test_a_stream_leaves_out_held_out_rows_and_test_questions(tiny, benchmark, r
     facts = record(tmp_path / "run")["run"]
     assert facts["held_out_rows"] >= 1 and facts["data"][0]["streamed"]
     assert "rows are searched for test questions of gsm8k:test" in result.err
+    assert re.search(rf"rows read: {re.escape(str(rows))} [\d,]+; [\d,]+ held out or with test questions", result.err)
+    graded = run("eval", "gsm8k", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
+    assert json.loads(graded.out)[0]["contamination"] == 0
+
+
+def test_made_rows_that_are_streamed_never_come_again(tiny, tmp_path):
+    data = ("--dataset", "additions", *STREAM, "--max-rows", 30)
+    result = train_tiny(tmp_path / "run", data=data, steps=10).ok()
+    assert int(re.search(r"rows read: additions:train ([\d,]+)", result.err)[1].replace(",", "")) > 80
 
 
 def test_a_stream_cannot_drop_duplicates(tiny, rows, tmp_path):

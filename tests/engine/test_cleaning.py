@@ -8,6 +8,7 @@ from support import Said, write_rows
 from reason_cli.api import Chat, DatasetFormatter, Example, Hub, Text, Turn
 from reason_cli.engine import hub
 from reason_cli.engine.cleaning import benchmarks, clean, without_duplicates
+from reason_cli.engine.held_out import keyed
 from reason_cli.engine.reading import Loaded
 from reason_cli.engine.sources import Source, Spec
 from reason_cli.errors import ReasonError
@@ -93,12 +94,12 @@ def test_duplicates_are_told_across_sources_and_the_first_is_kept():
         [Example("One?", "", "1"), Example("two", "", "2")],
         [Example("one", "", "1"), Text("Two"), Text("three")],
     ]
-    kept, lost = without_duplicates(groups, near=False)
+    kept, lost = without_duplicates([keyed(group) for group in groups], near=False)
     assert [len(group) for group in kept] == [2, 1] and lost == [0, 2]
-    assert kept[1] == [Text("three")]
+    assert kept[1] == keyed([Text("three")])
 
 
 def test_near_duplicates_are_dropped_on_request():
     groups = [[Text(LONG + " " + LONG)], [Text(LONG + " " + LONG.replace("sharp", "prompt")), Text("other")]]
-    assert without_duplicates(groups, near=False)[1] == [0, 0]
-    assert without_duplicates(groups, near=True)[1] == [0, 1]
+    assert without_duplicates([keyed(group) for group in groups], near=False)[1] == [0, 0]
+    assert without_duplicates([keyed(group) for group in groups], near=True)[1] == [0, 1]

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from reason_cli.engine.duplicates import NEAR, exact_duplicates, jaccard, near_duplicates, shingles
+from reason_cli.engine.duplicates import NEAR, jaccard, near_duplicates, shingles
 
 WORDS = [f"{start}{middle}{end}" for start in "bdfgklmnprst" for middle in "aeiou" for end in ("n", "ra", "ti", "so")]
 
@@ -22,15 +22,9 @@ def texts():
     return [text(draw, draw.randrange(30, 90)) for _ in range(3_000)]
 
 
-def test_exact_duplicates_point_at_the_first():
-    assert exact_duplicates(["How many?", "how  many", "How few?", "HOW MANY?!", "how few"]) == {1: 0, 3: 0, 4: 2}
-    assert exact_duplicates(iter([])) == {}
-
-
-@pytest.mark.parametrize("find", [exact_duplicates, near_duplicates])
-def test_planted_copies_are_found_whatever_their_case_and_punctuation(texts, find):
+def test_planted_copies_are_found_whatever_their_case_and_punctuation(texts):
     copies = [f"  {texts[i].upper().replace(' ', ', ')}!" for i in range(0, 3_000, 10)]
-    assert find([*texts, *copies]) == {3_000 + n: 10 * n for n in range(300)}
+    assert near_duplicates([*texts, *copies]) == {3_000 + n: 10 * n for n in range(300)}
 
 
 def test_near_copies_are_found_and_the_first_is_kept(texts):
@@ -41,7 +35,6 @@ def test_near_copies_are_found_and_the_first_is_kept(texts):
         words[n % len(words)] = "changed"
         changed.append(" ".join(words))
     assert near_duplicates([*long, *changed]) == {len(long) + n: n for n in range(len(long))}
-    assert exact_duplicates([*long, *changed]) == {}
 
 
 def test_nothing_is_dropped_that_is_less_alike_than_it_must_be(texts):
@@ -69,7 +62,6 @@ def test_what_is_near_to_a_dropped_text_alone_is_kept():
 def test_short_and_empty_texts():
     asked = ["a b", "A, b!", "b a", "a b c d", "a b c d e", "a b c d e f", "", "?", " ", "a b c d e."]
     assert near_duplicates(asked) == {1: 0, 8: 6, 9: 4}
-    assert exact_duplicates(asked) == {1: 0, 8: 6, 9: 4}
     assert near_duplicates([]) == {} and near_duplicates(["alone"]) == {}
 
 

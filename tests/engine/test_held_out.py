@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reason_cli.api import Chat, Example, Text, Turn
-from reason_cli.engine.held_out import divide, key_of, share_of, split_held_out
+from reason_cli.engine.held_out import divide, key_of, keyed, share_of, split_held_out
 
 
 def examples(count):
@@ -13,7 +13,7 @@ def examples(count):
 
 
 def split(items, share, seed):
-    (training,), held = split_held_out([items], share, seed)
+    (training,), held = split_held_out([keyed(items)], share, seed)
     return training, held
 
 
@@ -60,14 +60,14 @@ def test_case_and_punctuation_do_not_make_another_question():
 
 
 def test_one_question_in_two_sources_is_on_one_side():
-    groups = [examples(60), list(reversed(examples(60)))]
+    groups = [keyed(examples(60)), keyed(reversed(examples(60)))]
     training, held = split_held_out(groups, 0.2, 4)
     assert [len(group) for group in training] == [48, 48] and len(held) == 24
     assert not {i.question for group in training for i in group} & {i.question for i in held}
 
 
 def test_rows_to_watch_by_are_taken_out_of_training():
-    (training,), held = divide([examples(10)], {key_of(item) for item in examples(3)})
+    (training,), held = divide([keyed(examples(10))], {key_of(item) for item in examples(3)})
     assert [i.answer for i in held] == ["0", "1", "2"] and len(training) == 7
 
 
