@@ -48,7 +48,7 @@ def show_checks(checks: Sequence[Check], overlaps: Sequence[Overlap], inspector:
     for found in checks:
         verdict = ("", "") if found.usable else (" cannot be trained on", "red")
         out.print(Text.assemble("\n", (found.source, "bold"), verdict))
-        for line in _lines(found, inspector.max_seq_len):
+        for line in _lines(found, inspector.max_seq_len, known=bool(inspector.known.known)):
             out.print(line)
         most = max(found.histogram.values(), default=0)
         rows = [(span, f"{n:,}", bar(n / most)) for span, n in found.histogram.items()]
@@ -65,7 +65,7 @@ def show_checks(checks: Sequence[Check], overlaps: Sequence[Overlap], inspector:
         out.print(f"\nsearched for test questions of {', '.join(inspector.known.known)}{missing}", style="dim")
 
 
-def _lines(found: Check, max_seq_len: int) -> Iterator[str | Text]:
+def _lines(found: Check, max_seq_len: int, *, known: bool) -> Iterator[str | Text]:
     kinds = {"examples": found.examples, "conversations": found.conversations, "texts": found.texts}
     held = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items() if n)
     yield f"  rows        {found.rows:,}: {held or 'none that can be read'}" + (
@@ -82,7 +82,8 @@ def _lines(found: Check, max_seq_len: int) -> Iterator[str | Text]:
         kinds_found = ", ".join(f"{n:,} {WORDS[kind]}" for kind, n in how.items())
         yield _warned(f"  contains    {sum(how.values()):,} test questions of {label} ({kinds_found})", 1)
     if not found.contaminated:
-        yield "  contains    no test question of a known benchmark"
+        searched = "no test question of a known benchmark" if known else "not searched: no benchmark is at hand"
+        yield f"  contains    {searched}"
     if found.answers:
         yield f"  answers     {_counted(found.answers)}"
         yield _warned(f"  read back   {found.unreadable_answers:,} answers cannot be", found.unreadable_answers)

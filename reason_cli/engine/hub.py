@@ -54,6 +54,7 @@ def cached(hub: Hub, split: str) -> bool:
     import datasets
     from huggingface_hub import constants
 
+    ready()  # what it finds out must outlast this question
     before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
     try:

@@ -152,8 +152,7 @@ def _first_mirror(source: Source, seed: int, report: Reporter) -> tuple[Source, 
             report.warn(f"{missing.message}; its mirror {place.id} is taken")
         return there, first
     assert missing is not None
-    name, split = source.spec.name, source.split
-    local = f"put {name}/{split}.jsonl into a folder and set REASON_DATA to it, or "
+    local = f"put {source.spec.name}/{source.stem}.jsonl into a folder and set REASON_DATA to it, or "
     raise Unreachable(missing.message, ("" if source.formatter.universal else local) + missing.hint)
 
 
@@ -205,5 +204,4 @@ def raw_rows(source: Source, seed: int, skip: int = 0) -> Iterator[Row]:
         if not source.place.exists():
             raise Unreachable(f"no file '{source.place}'", "check the path")
         return files.rows(source.place, skip)
-    split = source.part.split if source.part else source.split
-    return hub.rows(source.place, split, skip)
+    return hub.rows(source.place, source.stem, skip)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-LIBRARIES = ("transformers", "accelerate", "datasets")
+LIBRARIES = ("transformers", "accelerate", "datasets", "huggingface_hub")
 
 
 class Reporter(Protocol):
@@ -68,9 +68,12 @@ class Logged:
 
 
 def hush_libraries() -> None:
-    """Turn off the libraries' own progress bars: one bar at a time, and none where nobody watches."""
+    """Turn off the libraries' own progress bars and retries' chatter: one bar at a time, one line for what is wrong."""
     import datasets
+    import huggingface_hub
     import transformers
+
+    huggingface_hub.utils.logging.set_verbosity_error()
 
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()

@@ -65,6 +65,11 @@ class Source:
         return self.formatter.parts.get(self.split)
 
     @property
+    def stem(self) -> str:
+        """The split whose rows are read: this one, or that of which it is a part."""
+        return self.part.split if self.part else self.split
+
+    @property
     def large(self) -> bool:
         """Whether there are too many rows to hold, as far as can be known without reading them."""
         if isinstance(self.place, Hub):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import count
@@ -289,6 +290,21 @@ def test_an_unreachable_hub_gives_up_soon_with_one_line(tmp_path):
     assert result.code == 1
     assert "gsm8k/train.jsonl" in result.error_line and "REASON_DATA" in result.error_line
     assert time.monotonic() - begun < 60
+
+
+def test_asking_whether_rows_are_at_hand_changes_nothing_for_later(tmp_path):
+    """Offline without the switch: the probe's answer is kept, so that nothing is retried after it."""
+    import subprocess
+    import sys
+
+    code = (
+        "from reason_cli.api import Hub\nfrom reason_cli.engine import hub\n"
+        "print(hub.cached(Hub('nobody/nothing'), 'train'))\n"
+        "from huggingface_hub import constants\nprint(constants.HF_HUB_OFFLINE)"
+    )
+    nowhere = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hub")}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | nowhere, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "True"], done.stderr
 
 
 def test_reason_data_is_read_by_the_command(tiny, tmp_path, monkeypatch):
