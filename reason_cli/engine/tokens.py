@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Item
@@ -56,9 +56,9 @@ class TokenDataset:
         import numpy as np
 
         return cls(
-            np.fromiter((i for row in rows for i in row.input_ids), np.int32),
+            np.fromiter(chain.from_iterable(row.input_ids for row in rows), np.int32),
             np.fromiter((len(row.input_ids) for row in rows), np.int32),
-            np.fromiter((n for row in rows for n in row.borders), np.int32),
+            np.fromiter(chain.from_iterable(row.borders for row in rows), np.int32),
             np.fromiter((len(row.borders) for row in rows), np.int32),
             np.asarray(sources if sources is not None else [0] * len(rows), np.int32),
         )
