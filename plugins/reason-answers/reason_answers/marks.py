@@ -16,6 +16,7 @@ _FINAL_ANSWER = re.compile(
 _HASH = re.compile(r"####")
 _ANSWER_IS = re.compile(r"\banswer\*{0,3}(?:[ \t]{1,3}(?:is|equals)\b|[ \t]{0,3}[:=])", re.IGNORECASE)
 _BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,3}\{")
+DEEPEST = 20_000  # nested braces; no answer has more, and a million would take their time
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
@@ -78,9 +79,12 @@ def _after(marker: re.Pattern[str], text: str, span: Span) -> Span | None:
 
 
 def _closing_brace(text: str, start: int, end: int) -> int | None:
+    """Where the brace that is open at `start` is closed; `None` when it is not, or braces are nested too deep."""
     depth = 1
     for brace in _BRACE.finditer(text, start, end):
         depth += {"{": 1, "}": -1}.get(brace[0], 0)
         if depth == 0:
             return brace.start()
+        if depth > DEEPEST:
+            return None
     return None
