@@ -18,6 +18,7 @@ from reason_cli.engine.record import record
 from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.resume import check_fits, check_steps, check_tokenizer
 from reason_cli.engine.stream import Stream
+from reason_cli.errors import ReasonError
 from reason_cli.runs import Run, step_of, write_text
 
 if TYPE_CHECKING:
@@ -55,7 +56,11 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     _list_contaminated(ready, run)
     report.say(f"run:   {run.path}")
     trainer, stop = _trainer(job, run, ready, report)
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    except ReasonError:
+        _keep(trainer, ready, run, report)
+        raise
     step = trainer.state.global_step
     if isinstance(ready.data.rows, Stream):
         report.say(ready.data.rows.counts())
@@ -63,6 +68,14 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
         return Trained(run, step, stop.signal.name)
     save_final(trainer.accelerator.unwrap_model(trainer.model), ready.data.tokenizer, run)
     return Trained(run, step, None)
+
+
+def _keep(trainer: ReasonTrainer, ready: Prepared, run: Run, report: Reporter) -> None:
+    """Save what was learned before a stream came to rows that cannot be read: once mended, it goes on from there."""
+    report.finish()
+    if isinstance(ready.data.rows, Stream) and trainer.state.global_step:
+        trainer.save_now()
+        report.say(f"saved at step {trainer.state.global_step:,}: reason train --resume {run.path}")
 
 
 def save_final(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: Run) -> None:

@@ -126,6 +126,11 @@ class ReasonTrainer(Trainer):
         loader = DataLoader(self.train_dataset, batch_size=None, collate_fn=self.data_collator)
         return self.accelerator.prepare(loader)
 
+    def save_now(self) -> None:
+        """A checkpoint of the last finished step, as the loop itself would write it."""
+        self._save_checkpoint(self.model, trial=None)  # type: ignore[arg-type]
+        self.control = self.callback_handler.on_save(self.args, self.state, self.control)
+
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
         """Seeded, in batches of like length, so that little of a batch is padding."""
         dataset: Any = train_dataset or self.train_dataset

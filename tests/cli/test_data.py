@@ -295,6 +295,24 @@ def test_a_stream_is_trained_on_and_gone_on_with_where_it_stood(tiny, tmp_path):
     assert same(weights(halved / "final"), weights(tmp_path / "whole" / "final"))
 
 
+def test_a_stream_that_breaks_off_loses_no_finished_step(tiny, tmp_path):
+    good = [{"question": f"what is {n}?", "answer": f"{n}"} for n in range(400)]
+    path = write_rows(tmp_path / "rows.jsonl", [*good[:300], "broken", *good[300:]])
+    # What is read ahead is bounded; with small chunks the fault is met while the first windows are trained on.
+    data = ("--dataset", path, *STREAM, "--bad-rows", "refuse", "--set", "data.validation_split=0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reason_cli.engine.tokens.CHUNK", 8)
+        patch.setattr("reason_cli.engine.training_rows.SAMPLE", 100)
+        result = train_tiny(tmp_path / "run", "--lr-scheduler", "constant", data=data, steps=60)
+        assert result.code == 1 and f"bad row at {path}:301" in result.err.splitlines()[-1]
+        saved = re.search(r"saved at step (\d+)", result.err)
+        assert saved and 20 < int(saved[1]) < 40
+        write_rows(path, good)
+        run("train", "--resume", tmp_path / "run").ok()
+        train_tiny(tmp_path / "whole", "--lr-scheduler", "constant", data=data, steps=60).ok()
+    assert same(weights(tmp_path / "run" / "final"), weights(tmp_path / "whole" / "final"))
+
+
 def test_a_stream_leaves_out_held_out_rows_and_test_questions(tiny, benchmark, rows, tmp_path):
     result = train_tiny(tmp_path / "run", "--seed", 1, data=("--dataset", rows, *STREAM), steps=4).ok()
     facts = record(tmp_path / "run")["run"]
