@@ -56,7 +56,7 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
         subject = jobs.subject(switchboard, settings, choice, Checkpoint.find(run.path))
         done = jobs.evaluate_all(settings, subject, tasks, run.path / "eval", report, show=True)
         show_samples([s for e in done[:1] for s in e.samples if s.correct], SOLVED)
-    _next_steps(run, job.sources[0].spec.name)
+    _next_steps(run, job.sources[0].spec.name if trained.asks else "")
 
 
 def _resumed(switchboard, run: Run | None) -> list[Layer]:
@@ -88,8 +88,10 @@ def _conclude(run: Run) -> None:
 
 
 def _next_steps(run: Run, dataset: str) -> None:
+    """What to type next; `dataset` is empty where there is nothing to be graded on."""
     from reason_cli.cli.display import out
 
     out.print("\nnext:")
-    out.print(f"  reason eval {dataset} --checkpoint {run.path}")
+    if dataset:
+        out.print(f"  reason eval {dataset} --checkpoint {run.path}")
     out.print(f"  tensorboard --logdir {run.tensorboard}")

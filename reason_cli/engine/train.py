@@ -31,11 +31,14 @@ SAMPLE_TOKENS = 256
 
 @dataclass(frozen=True)
 class Trained:
-    """How a run ended: its directory, its last step, and the signal that cut it short, if one did."""
+    """How a run ended: its directory, its last step, the signal that cut it short, if one did, and whether its rows
+    ask questions that it can be graded on.
+    """
 
     run: Run
     step: int
     stopped_by: str | None
+    asks: bool
 
 
 def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None) -> Trained:
@@ -64,10 +67,12 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     step = trainer.state.global_step
     if isinstance(ready.data.rows, Stream):
         report.say(ready.data.rows.counts())
+    held_out = ready.data.held_out
+    asks = not held_out or any(isinstance(item, Example) for item in held_out)
     if stop.signal is not None:
-        return Trained(run, step, stop.signal.name)
+        return Trained(run, step, stop.signal.name, asks)
     save_final(trainer.accelerator.unwrap_model(trainer.model), ready.data.tokenizer, run)
-    return Trained(run, step, None)
+    return Trained(run, step, None, asks)
 
 
 def _keep(trainer: ReasonTrainer, ready: Prepared, run: Run, report: Reporter) -> None:

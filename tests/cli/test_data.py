@@ -360,6 +360,7 @@ def texts(tmp_path):
 def test_plain_texts_share_rows(tiny, texts, tmp_path):
     result = train_tiny(tmp_path / "run", "--validation-split", 0.1, data=("--dataset", texts), steps=4).ok()
     assert re.search(r"packing: \d+ rows in \d+ of 128 tokens, \d+% full", result.err)
+    assert "reason eval" not in result.out, "texts ask nothing"
     result = train_tiny(tmp_path / "off", "--packing", "off", data=("--dataset", texts), steps=4).ok()
     assert "packing" not in result.err
 
