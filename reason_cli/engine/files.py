@@ -33,11 +33,6 @@ LARGEST_TEXT = 256 * 2**20  # bytes; a text is held whole
 ENDINGS = ", ".join((*SUFFIXES, *TEXTS))
 
 
-def is_readable(path: Path) -> bool:
-    """Whether a folder stands there, or a file of rows or text by its name."""
-    return os.path.isdir(path) or (os.path.isfile(path) and bool(_ending(path.name)))
-
-
 def rows(path: Path, skip: int = 0) -> Iterator[Row]:
     """All rows of a file or folder but the first `skip`, which are passed over as cheaply as the format allows.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,8 +80,8 @@ class Source:
 
 def place_of(name: str) -> Path | Hub | None:
     """The file, folder or hub dataset that a name stands for; None when it can be neither."""
-    path = Path(name).expanduser()
-    if path.exists() or name.lower().endswith((*files.SUFFIXES, *files.TEXTS)):
+    path = Path(os.path.expanduser(name))
+    if os.path.exists(path) or name.lower().endswith((*files.SUFFIXES, *files.TEXTS)):
         return path
     if not re.fullmatch(HUB_ID, name):
         return None

@@ -15,7 +15,7 @@ import pytest
 
 from reason_cli.api import BadRow
 from reason_cli.engine import files, lines, tables
-from reason_cli.engine.files import SUFFIXES, TEXTS, is_readable, rows, size
+from reason_cli.engine.files import SUFFIXES, TEXTS, rows, size
 from reason_cli.errors import ReasonError
 
 MIB = 2**20
@@ -578,27 +578,6 @@ def test_a_name_that_says_nothing_is_refused(tmp_path):
     path = put(tmp_path / "a.xlsx", "x")
     with refused(f"cannot tell what {path} holds", *SUFFIXES, *TEXTS):
         seen(path)
-
-
-def test_what_is_readable(tmp_path):
-    for name in (
-        "a.jsonl",
-        "a.json",
-        "a.csv",
-        "a.parquet",
-        "a.jsonl.gz",
-        "a.json.gz",
-        "a.csv.gz",
-        "A.TXT",
-        "a.md",
-        "a.py",
-    ):
-        assert is_readable(put(tmp_path / name, "x"))
-    assert is_readable(tmp_path)
-    for name in ("a.xlsx", "a.gz", "a.txt.gz", "a.parquet.gz", "jsonl"):
-        assert not is_readable(put(tmp_path / name, "x"))
-    assert not is_readable(tmp_path / "none.jsonl")
-    assert not is_readable(Path("What is 2 + 2? " * 1000)) and not is_readable(Path("a\0.jsonl"))
 
 
 def test_size(tmp_path):

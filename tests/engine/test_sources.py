@@ -93,7 +93,7 @@ def test_what_a_name_stands_for(tmp_path, monkeypatch):
     assert str(place_of("rows.csv")) == "rows.csv" and str(place_of("no/such.jsonl.gz")) == "no/such.jsonl.gz"
     assert place_of("owner/name") == Hub("owner/name", splits={})
     assert place_of("owner/name/config") == Hub("owner/name", "config", splits={})
-    assert place_of("gsm9k") is None and place_of("a/b/c/d") is None
+    assert place_of("x" * 5_000) is None and place_of("gsm9k") is None and place_of("a/b/c/d") is None
 
 
 def test_a_missing_file_is_an_error_unless_there_is_a_fallback(tmp_path):
