@@ -13,6 +13,7 @@ import click
 from reason_cli.cli import options
 from reason_cli.cli.main import board
 from reason_cli.config import SourceOptions
+from reason_cli.errors import ReasonError
 from reason_cli.plugins import Switchboard
 
 if TYPE_CHECKING:
@@ -95,7 +96,6 @@ def check_command(ctx: click.Context, specs: tuple[str, ...], as_json: bool, out
     """
     from reason_cli.cli.data_view import show_checks
     from reason_cli.engine.inspection import check
-    from reason_cli.runs import write_text
 
     switchboard = board(ctx)
     settings, choice = options.resolve_settings(switchboard, ctx)
@@ -109,14 +109,23 @@ def check_command(ctx: click.Context, specs: tuple[str, ...], as_json: bool, out
         indent=2,
         ensure_ascii=False,
     )
-    if output:
-        write_text(output, text + "\n")
     if as_json:
         click.echo(text)
     else:
         show_checks(checks, overlaps, inspector)
+    if output:
+        _write(output, text + "\n")
     if not all(one.usable for one in checks):
         ctx.exit(1)
+
+
+def _write(output: Path, text: str) -> None:
+    from reason_cli.runs import write_text
+
+    try:
+        write_text(output, text)
+    except OSError as error:
+        raise ReasonError(f"cannot write {output}: {error.strerror}", "choose another --output") from None
 
 
 def _sources(switchboard: Switchboard, settings: Settings, specs: Sequence[str]) -> list[Source]:

@@ -101,6 +101,8 @@ def test_check_fails_where_training_would(tmp_path):
 def test_check_writes_its_report(rows, tmp_path):
     run("data", "check", rows, "--tokenizer", "bytes", "--output", tmp_path / "report.json").ok()
     assert json.loads((tmp_path / "report.json").read_text())["sources"][0]["rows"] == 40
+    result = run("data", "check", rows, "--tokenizer", "bytes", "--output", rows / "report.json")
+    assert result.code == 1 and "cannot write" in result.err.splitlines()[-1] and "rows        40" in result.out
 
 
 def test_check_tells_what_sources_share(rows, tmp_path):
