@@ -84,8 +84,8 @@ def test_the_contract() -> None:
 )
 def test_long_texts_take_no_longer_than_their_length(piece: str) -> None:
     text = piece * (200_000 // len(piece))
-    begun = time.perf_counter()
+    begun = time.thread_time()
     math.extract(text)
     math.equal(text, text + "x")
     math.equal(text[:2_000], text[:1_999])
-    assert time.perf_counter() - begun < 2
+    assert time.thread_time() - begun < 2

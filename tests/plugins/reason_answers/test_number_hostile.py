@@ -84,7 +84,7 @@ def test_random_texts_never_raise_and_read_the_same_in_every_thread() -> None:
 
 def test_ten_thousand_typical_rows_take_less_than_a_second() -> None:
     turn = "<think>\n" + "Mia has 12 + 7 = 19 marbles.\n" * 5 + "</think>\n\n**Final Answer:** 19"
-    start = time.perf_counter()
+    start = time.thread_time()
     for _ in range(10_000):
         number.extract(turn)
-    assert time.perf_counter() - start < 1.0
+    assert time.thread_time() - start < 1.0
