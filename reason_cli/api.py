@@ -244,10 +244,15 @@ class DatasetFormatter(ABC):
 
 
 class AnswerExtractor(ABC):
-    """Finds the answer in a text and compares it with the expected one. Pure and total: never raises."""
+    """Finds the answer in a text and compares it with the expected one. Pure and total: never raises.
+
+    `marked` names the strategies that rest on an explicit marker: strict accuracy counts only what these found, beside
+    the lenient one, which counts all. Empty: every strategy is strict.
+    """
 
     name: ClassVar[str]
     help: ClassVar[str]
+    marked: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def extract(self, text: str) -> Extraction | None:
@@ -260,3 +265,7 @@ class AnswerExtractor(ABC):
     def correct(self, predicted: str, example: Example) -> bool:
         """Whether an extracted answer solves the example; by comparison with its answer unless a verifier can tell."""
         return self.equal(predicted, example.answer)
+
+    def is_marked(self, strategy: str) -> bool:
+        """Whether an answer found by `strategy` counts as strict."""
+        return not self.marked or strategy in self.marked

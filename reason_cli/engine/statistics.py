@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 Z95 = 1.959963984540054  # the standard normal's 97.5% quantile
@@ -16,3 +17,13 @@ def wilson(correct: int, n: int, z: float = Z95) -> tuple[float, float]:
     spread = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     scale = 1 + z * z / n
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def mean_interval(values: Sequence[float], z: float = Z95) -> tuple[float, float]:
+    """The normal interval of a mean of shares, one per independent unit (a question); (0, 1) of fewer than two."""
+    n = len(values)
+    if n < 2:
+        return 0.0, 1.0
+    mean = sum(values) / n
+    error = sqrt(sum((v - mean) ** 2 for v in values) / (n - 1) / n)
+    return max(0.0, mean - z * error), min(1.0, mean + z * error)
