@@ -28,9 +28,10 @@ from reason_cli.plugins import ArchitectureChoice, Switchboard
 from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
 if TYPE_CHECKING:
-    from reason_cli.engine.evaluate import Evaluation, Subject, Task
+    from reason_cli.engine.evaluate import Evaluation, Task
     from reason_cli.engine.job import TrainJob
     from reason_cli.engine.sources import Source
+    from reason_cli.engine.subject import Subject
 
 
 def run_layer(board: Switchboard, run: Run) -> Layer:
@@ -147,7 +148,7 @@ def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> lis
 
 def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, checkpoint: Checkpoint) -> Subject:
     """The model to grade, loaded."""
-    from reason_cli.engine.evaluate import load_subject
+    from reason_cli.engine.subject import load_subject
 
     model_options = settings.make(choice.architecture.Options, "model")
     hardware = settings.make(HardwareOptions, "hardware")

@@ -9,23 +9,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from reason_cli.api import AnswerExtractor, Architecture, Example
-from reason_cli.config import EvalOptions, HardwareOptions
-from reason_cli.engine import tokenizers
+from reason_cli.api import AnswerExtractor, Example
+from reason_cli.config import EvalOptions
 from reason_cli.engine.chat import Template, prompt_text
 from reason_cli.engine.generate import Answer, Decoding, answer
-from reason_cli.engine.hardware import Precision, autocast, pick_device, pick_precision
+from reason_cli.engine.hardware import autocast
 from reason_cli.engine.reading import Loaded, load
-from reason_cli.engine.report import Reporter, hush_libraries
+from reason_cli.engine.report import Reporter
 from reason_cli.engine.sources import Source
 from reason_cli.engine.statistics import wilson
+from reason_cli.engine.subject import Subject
 from reason_cli.errors import ReasonError
 from reason_cli.runs import write_json, write_text
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ENDLESS = 200  # questions of a dataset that has no end, when no limit is given
 CUT_OFF_WARNING = 0.01
@@ -44,17 +41,6 @@ class Task:
         name, split = self.source.spec.name, self.source.split
         stem = Path(name).stem if isinstance(self.source.place, Path) and not split else name.replace("/", "-")
         return f"{stem}-{split}" if split else stem
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is graded: a loaded model with its tokenizer, how it is run, and what `run.toml` says of its data."""
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    precision: Precision
-    checkpoint: str
-    trained_on: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -81,29 +67,6 @@ class Evaluation:
     results: Mapping[str, Any]
     samples: Sequence[Sample]
     folder: Path
-
-
-def load_subject(
-    architecture: Architecture,
-    options: Any,
-    hardware: HardwareOptions,
-    path: Path,
-    trained_on: Sequence[Mapping[str, Any]] = (),
-) -> Subject:
-    """A checkpoint's model on its device, with its tokenizer. On a CPU `auto` is float32.
-
-    Raises `ReasonError` when the weights cannot be read.
-    """
-    from safetensors import SafetensorError
-
-    hush_libraries()
-    device = pick_device(hardware)
-    tokenizer = tokenizers.load(str(path))
-    try:
-        model = architecture.load(path, options).to(device).eval()  # type: ignore[arg-type]
-    except (OSError, SafetensorError) as error:
-        raise ReasonError(f"cannot load the weights in {path}: {error}", "pass another checkpoint") from None
-    return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path), trained_on)
 
 
 def evaluate(

@@ -11,10 +11,11 @@ from reason_cli.api import Example
 from reason_cli.config import EvalOptions
 from reason_cli.engine import evaluate as subject
 from reason_cli.engine.chat import Template
-from reason_cli.engine.evaluate import Subject, Task, evaluate, grade, summarise
+from reason_cli.engine.evaluate import Task, evaluate, grade, summarise
 from reason_cli.engine.generate import Answer
 from reason_cli.engine.hardware import Precision
 from reason_cli.engine.sources import Request, Spec, make_source
+from reason_cli.engine.subject import Subject
 from reason_cli.testing import Additions, LastWord
 
 
