@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -188,6 +188,26 @@ class Architecture(ABC):
     def describe(self, model: PreTrainedModel) -> Mapping[str, str]:
         """Facts about a built model that a person should see at start and find in `run.toml`."""
         return {}
+
+
+@runtime_checkable
+class RowCache(Protocol):
+    """What a recurrent model remembers of a batch's rows, of one size whatever was read.
+
+    A model whose forward pass gives one (as `cache_params` or `past_key_values`, the keyword by which it is given back
+    in) is generated from with rows that come and go. Such a model takes prompts padded on the left, and advances the
+    state in place, at the same addresses, when it reads one token per row without gradients.
+    """
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all rows."""
+
+    def keep(self, rows: Sequence[int]) -> RowCache:
+        """A new cache of these rows, in that order; a row may be asked for more than once."""
+
+    def put(self, rows: Sequence[int], other: RowCache) -> None:
+        """Overwrite these rows, in place, with those of another cache, in their order."""
 
 
 class DatasetFormatter(ABC):

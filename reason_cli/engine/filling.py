@@ -1,22 +1,18 @@
 """GSM8K's marks honoured while a model writes: after `<<48/2=` the exact result and `>>` follow.
 
-One generation's rows are looked at together, each by its own text alone, so a row gets in a batch what it gets
-by itself. A result that the last token already began (tokens such as `=.` and `=-` exist) is completed; one that
-it began wrongly, and an expression that cannot be evaluated, are left to the model.
+An answer is looked at by itself, whatever is generated beside it; what its prompt says opens no mark. A result that
+the last token already began (tokens such as `=.` and `=-` exist) is completed; one that it began wrongly, and an
+expression that cannot be evaluated, are left to the model.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
 from typing import TYPE_CHECKING
-
-from transformers import LogitsProcessor
 
 from reason_cli.calculator import MOST_CHARACTERS, evaluate
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedTokenizerBase
 
 OPEN_MARK = re.compile(r"<<([^<>=]*)=([^<>=]*)$")
@@ -42,10 +38,6 @@ class Calculator:
         texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
         self.equals = frozenset(token for token, text in enumerate(texts) if "=" in text)
 
-    def begin(self, rows: int, prompt_length: int) -> Filling:
-        """What `generate` needs to fill in one batch's results; `prompt_length` counts the padding too."""
-        return Filling(self, rows, prompt_length)
-
     def follows(self, said: list[int]) -> list[int]:
         """The tokens that must follow those said so far; none where the model is free."""
         tail = said[-TAIL:]
@@ -65,27 +57,3 @@ class Calculator:
 
     def _text(self, ids: list[int]) -> str:
         return str(self._tokenizer.decode(ids, clean_up_tokenization_spaces=False))
-
-
-class Filling(LogitsProcessor):
-    """For one batch: leaves a row no choice but the tokens that its last mark asks for, one per step."""
-
-    def __init__(self, calculator: Calculator, rows: int, prompt_length: int) -> None:
-        self._calculator = calculator
-        self._queues: list[deque[int]] = [deque() for _ in range(rows)]
-        self._prompt_length = prompt_length  # what a prompt says opens no mark
-
-    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
-        """`input_ids` (rows, length), `scores` (rows, vocabulary); gives scores with the forced tokens alone."""
-        if input_ids.shape[1] > self._prompt_length:
-            for row, newest in enumerate(input_ids[:, -1].tolist()):
-                if newest in self._calculator.equals:
-                    said = input_ids[row, self._prompt_length :].tolist()
-                    self._queues[row].extend(self._calculator.follows(said))
-        forced = {row: queue.popleft() for row, queue in enumerate(self._queues) if queue}
-        if forced:
-            rows, tokens = list(forced), list(forced.values())
-            scores = scores.clone()
-            scores[rows] = float("-inf")
-            scores[rows, tokens] = 0.0
-        return scores

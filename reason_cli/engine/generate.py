@@ -1,17 +1,28 @@
-"""Answers to prompts: batched by length, stopped at the end token, greedy or sampled."""
+"""Answers to prompts: greedy or sampled, ended by an end token, a stop string or a limit, given as each is finished.
+
+On a CPU an answer's tokens depend on its prompt, its seed and the settings alone, to the last bit: not on what else is
+asked, nor on the size of the batch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reason_cli.engine.chat import token_ids
+from reason_cli.engine.row import Endings, Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from reason_cli.engine.filling import Calculator
+
+@dataclass(frozen=True)
+class Request:
+    """A prompt, special tokens written out, and the seed of its answer's own random numbers."""
+
+    prompt: str
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,13 +36,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How to generate. `temperature` 0 is greedy; `calculator` fills in the results of `<<48/2=` marks."""
+    """How to generate. At most `batch_size` answers are worked on at a time, fewer where memory is short.
+
+    `temperature` 0 is greedy, else tokens are drawn from the nucleus of `top_p` (arXiv 1904.09751). `calculator` fills
+    in the results of `<<48/2=` marks. An answer ends before the first of the strings in `stop`, which are no part of
+    its text, while the tokens that spell them count.
+    """
 
     batch_size: int = 64
     max_new_tokens: int = 512
     temperature: float = 0.0
     top_p: float = 1.0
     calculator: bool = False
+    stop: tuple[str, ...] = ()
 
 
 def answer(
@@ -41,56 +58,73 @@ def answer(
     decoding: Decoding,
     done: Callable[[int], None] = lambda count: None,
 ) -> list[Answer]:
-    """One answer per prompt, in the prompts' order; `done` hears after each batch how many there are."""
-    ids = token_ids(tokenizer, list(prompts))
-    # The longest first: batches hold little padding, and what does not fit in memory shows at once.
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]), reverse=True)
-    calculator = _calculator(tokenizer) if decoding.calculator else None
-    answers: list[Answer | None] = [None] * len(ids)
-    for start in range(0, len(order), decoding.batch_size):
-        batch = order[start : start + decoding.batch_size]
-        given = _batch(model, tokenizer, [ids[i] for i in batch], decoding, calculator)
-        for index, one in zip(batch, given, strict=True):
-            answers[index] = one
-        done(start + len(batch))
-    return [a for a in answers if a is not None]
+    """One answer per prompt, in the prompts' order, each seeded by its place; `done` hears how many there are."""
+    given: dict[int, Answer] = {}
+    requests = [Request(prompt, seed) for seed, prompt in enumerate(prompts)]
+    for index, one in answers(model, tokenizer, requests, decoding):
+        given[index] = one
+        done(len(given))
+    return [given[index] for index in range(len(prompts))]
 
 
-def _calculator(tokenizer: PreTrainedTokenizerBase) -> Calculator:
-    from reason_cli.engine.filling import Calculator
-
-    return Calculator(tokenizer)
-
-
-def _batch(
+def answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    ids: list[list[int]],
+    requests: Sequence[Request],
     decoding: Decoding,
-    calculator: Calculator | None,
-) -> list[Answer]:
-    import torch
+) -> Iterator[tuple[int, Answer]]:
+    """The index of a request and its answer, as each is finished; the longest prompts are begun first.
 
-    inputs = tokenizer.pad({"input_ids": ids}, padding_side="left", return_tensors="pt").to(model.device)
-    sampling = {"do_sample": True, "temperature": decoding.temperature, "top_p": decoding.top_p}
+    The model is in evaluation mode until the last answer is given, or the iterator closed, and then as before. Its
+    weights must not change meanwhile.
+    """
+    rows = _rows(model, tokenizer, requests, decoding)
     training = model.training
     model.eval()
-    with torch.inference_mode():
-        output = model.generate(  # type: ignore[operator]
-            input_ids=inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
-            max_new_tokens=decoding.max_new_tokens,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-            logits_processor=[calculator.begin(*inputs["input_ids"].shape)] if calculator else [],
-            **(sampling if decoding.temperature > 0 else {"do_sample": False}),
-        )
-    model.train(training)
-    return [_read(tokenizer, row) for row in output[:, inputs["input_ids"].shape[1] :].tolist()]
+    try:
+        for row in _worked(model, rows, decoding, _padding(tokenizer)) if rows else ():
+            yield row.index, Answer(row.text(), len(row.said), row.finished)
+    finally:
+        model.train(training)
 
 
-def _read(tokenizer: PreTrainedTokenizerBase, row: list[int]) -> Answer:
-    """A generated row up to its end token, which counts as a token and is no part of the text."""
-    finished = tokenizer.eos_token_id in row
-    said = row[: row.index(tokenizer.eos_token_id)] if finished else row
-    return Answer(str(tokenizer.decode(said, skip_special_tokens=True)), len(said) + finished, finished)
+def _rows(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request], decoding: Decoding
+) -> list[Row]:
+    """Longest prompt first, so that what does not fit in memory shows at once; equal prompts together."""
+    from reason_cli.engine.filling import Calculator
+
+    calculator = Calculator(tokenizer) if decoding.calculator else None
+    endings = Endings(tokenizer, _ends(model, tokenizer), decoding.stop, decoding.max_new_tokens)
+    prompts = token_ids(tokenizer, [request.prompt for request in requests])
+    order = sorted(range(len(prompts)), key=lambda n: (-len(prompts[n]), prompts[n], n))
+    return [Row(n, prompts[n], requests[n].seed, endings, calculator) for n in order]
+
+
+def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
+    """The tokenizer's end token and those that the model's own generation settings name."""
+    own = model.generation_config.eos_token_id  # type: ignore[union-attr]
+    named = own if isinstance(own, list) else [own]
+    return frozenset(token for token in (tokenizer.eos_token_id, *named) if isinstance(token, int))
+
+
+def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
+    for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
+        if isinstance(token, int):
+            return token
+    return 0
+
+
+def _worked(model: PreTrainedModel, rows: Sequence[Row], decoding: Decoding, padding: int) -> Iterator[Row]:
+    """The rows, each when it is done, in the way that suits the model."""
+    from reason_cli.engine.batched import batched
+    from reason_cli.engine.continuous import continuous
+    from reason_cli.engine.sampling import Choice
+    from reason_cli.engine.slots import read
+
+    choose = Choice(decoding.temperature, decoding.top_p)
+    first = read(model, [rows[0].prompt], padding)
+    if first is None:
+        yield from batched(model, rows, decoding.batch_size, padding, choose)
+    else:
+        yield from continuous(model, first, rows, decoding.batch_size, padding, choose)

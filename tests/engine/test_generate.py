@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reason_cli.engine.generate import Decoding, answer
+from reason_cli.engine.generate import Decoding, Request, answer, answers
 
 PROMPTS = ["a", "What is 2 + 2?", "x" * 40, "hello", "What is 17 + 25, said slowly?"]
 
@@ -64,23 +64,27 @@ def test_the_think_marks_stay_in_the_text(model, tokenizer):
     assert given.text == "<think>"
 
 
-def test_sampling_follows_the_seed(model, tokenizer):
-    import torch
-
-    decoding = Decoding(max_new_tokens=16, temperature=1.0)
-    texts = []
-    for seed in (1, 1, 2):
-        torch.manual_seed(seed)
-        texts.append([given.text for given in answer(model, tokenizer, PROMPTS, decoding)])
-    assert texts[0] == texts[1] != texts[2]
+def drawn(model, tokenizer, seeds, **options):
+    requests = [Request(prompt, seed) for prompt, seed in zip(PROMPTS, seeds, strict=True)]
+    decoding = Decoding(max_new_tokens=16, temperature=1.0, **options)
+    return dict(answers(model, tokenizer, requests, decoding))
 
 
-def test_greedy_leaves_the_random_state_alone(model, tokenizer):
+@pytest.mark.parametrize("top_p", [1.0, 0.9])
+def test_what_is_drawn_follows_the_requests_own_seed(model, tokenizer, top_p):
+    first, again = (drawn(model, tokenizer, [7, 7, 1, 2, 3], top_p=top_p) for _ in range(2))
+    other = drawn(model, tokenizer, [8, 7, 1, 2, 4], top_p=top_p)
+    assert first == again
+    assert [n for n in sorted(first) if first[n] != other[n]] == [0, 4]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_the_random_state_is_left_alone(model, tokenizer, temperature):
     import torch
 
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
-    answer(model, tokenizer, ["x"], Decoding(max_new_tokens=4))
+    answer(model, tokenizer, ["x"], Decoding(max_new_tokens=4, temperature=temperature))
     assert bool((torch.random.get_rng_state() == before).all())
 
 

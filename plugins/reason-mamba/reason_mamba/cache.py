@@ -1,5 +1,7 @@
 """What a Mamba remembers between tokens: two small tensors per layer, whatever the length of the text so far."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -18,6 +20,25 @@ class MambaCache:
         self.conv: list[Tensor | None] = [None] * layers
         self.ssm: list[Tensor | None] = [None] * layers
         self.seen = 0
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all rows."""
+        return sum(state.nbytes for state in (*self.conv, *self.ssm) if state is not None)
+
+    def keep(self, rows: Sequence[int]) -> "MambaCache":
+        """A new cache of these rows, in that order; a row may be asked for more than once."""
+        kept = MambaCache(len(self.conv))
+        kept.conv, kept.ssm, kept.seen = self.conv, self.ssm, self.seen
+        kept.reorder_cache(torch.tensor(rows))
+        return kept
+
+    def put(self, rows: Sequence[int], other: "MambaCache") -> None:
+        """Overwrite these rows, in place, with those of another cache, in their order."""
+        where = torch.tensor(rows)
+        for mine, theirs in zip((*self.conv, *self.ssm), (*other.conv, *other.ssm), strict=True):
+            if mine is not None and theirs is not None:
+                mine.index_copy_(0, where.to(mine.device), theirs.to(mine.dtype))
 
     def reorder_cache(self, beams: Tensor) -> None:
         """Keep the given batch rows, in that order; what beam search asks for."""

@@ -1,0 +1,62 @@
+"""The batch of a recurrent model: slots that advance together, one token at a time, and prompts read beside them.
+
+All that is known of the model is that its forward pass gives a `RowCache`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from reason_cli.api import RowCache
+from reason_cli.engine.batched import LEAST_ROWS, pad_left
+
+CACHES = ("cache_params", "past_key_values")  # what models call it, in what they give and in what they take
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Prompts that were read: the logits after each (prompts, vocabulary), the cache, and the cache's keyword."""
+
+    prompts: Sequence[list[int]]
+    logits: Tensor
+    cache: RowCache
+    keyword: str
+
+
+@torch.inference_mode()
+def read(model: PreTrainedModel, prompts: Sequence[list[int]], padding: int) -> Reading | None:
+    """Read prompts (token ids); None where the model keeps no state of constant size.
+
+    At least `LEAST_ROWS` positions are computed, so that a prompt alone gives the same numbers wherever it is read.
+    """
+    ids, mask = pad_left(prompts, max(LEAST_ROWS, *map(len, prompts)), padding, model.device)
+    output = model(input_ids=ids, attention_mask=mask, use_cache=True, logits_to_keep=LEAST_ROWS)
+    for keyword in CACHES:
+        cache = getattr(output, keyword, None)
+        if isinstance(cache, RowCache):
+            return Reading(prompts, output.logits[:, -1], cache, keyword)
+    return None
+
+
+class Slots:
+    """A batch of which slot n goes on from the n-th of `rows` of a cache.
+
+    Their number is rounded up to a multiple of `LEAST_ROWS`; what more there is computes what nobody looks at.
+    """
+
+    def __init__(self, model: PreTrainedModel, cache: RowCache, keyword: str, rows: Sequence[int]) -> None:
+        rows = [*rows, *[rows[0]] * (-len(rows) % LEAST_ROWS)]
+        self._model, self.keyword, self.width = model, keyword, len(rows)
+        self.cache = cache.keep(rows)
+        self._tokens = torch.zeros(self.width, 1, dtype=torch.long, device=model.device)
+
+    def step(self, tokens: Mapping[int, int]) -> Tensor:
+        """Read one token in each of these slots; gives logits (width, vocabulary)."""
+        last = [tokens.get(slot, 0) for slot in range(self.width)]
+        self._tokens.copy_(torch.tensor(last).unsqueeze(1))
+        return self._model(input_ids=self._tokens, use_cache=True, **{self.keyword: self.cache}).logits[:, -1]
