@@ -25,6 +25,8 @@ from reason_cli.toml import read_toml
 MANIFEST = "manifest.json"
 RUN_SOURCE = "run "  # how the source of a setting begins that was taken over from a run
 LOG = "train.log"
+ADAPTER = "adapter_config.json"  # peft's
+HUB_ID = r"(?P<id>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w./-]+))?"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -145,19 +147,29 @@ def is_complete(folder: Path) -> bool:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A folder of weights that `transformers` loads, and the run it came from, if that is known."""
+    """A folder of weights that `transformers` loads, and the run it came from, if that is known.
+
+    One of the hub has a `hub_id`, and a `revision` if one was named; its `path` is a folder once it is fetched.
+    """
 
     path: Path
     run: Run | None
+    hub_id: str = ""
+    revision: str = ""
 
     @classmethod
     def find(cls, path: Path) -> Checkpoint:
-        """From a run directory (its `final`, else its newest checkpoint) or a folder of weights.
+        """From a run directory (its `final`, else its newest checkpoint), a folder of weights, or a model of the hub.
 
+        The latter is OWNER/NAME[@REVISION]; whether there is such a model is not asked here.
         Raises `ReasonError` when there is nothing to load.
         """
         if not path.exists():
-            raise ReasonError(f"no checkpoint '{path}'", "pass a run directory or a folder of weights", usage=True)
+            known = re.fullmatch(HUB_ID, str(path))
+            if known:
+                return cls(path, None, known["id"], known["revision"] or "")
+            hint = "pass a run directory, a folder of weights, or a model of the hub as OWNER/NAME"
+            raise ReasonError(f"no checkpoint '{path}'", hint, usage=True)
         if (path / "run.toml").is_file():
             run = Run(path)
             folders = [run.final] if is_weights(run.final) else run.complete_checkpoints()
@@ -174,7 +186,9 @@ class Checkpoint:
 
     @property
     def model_type(self) -> str:
-        """What the weights say they are. Raises `ReasonError` when they do not."""
+        """What the weights say they are; an adapter is of no type. Raises `ReasonError` when they do not."""
+        if (self.path / ADAPTER).is_file():
+            return ""
         try:
             return str(json.loads((self.path / "config.json").read_text(encoding="utf-8"))["model_type"])
         except (OSError, ValueError, TypeError, KeyError):
@@ -184,6 +198,18 @@ class Checkpoint:
 
 
 def is_weights(folder: Path) -> bool:
-    """Whether a folder holds a model as `transformers` saves it."""
-    weights = ("model.safetensors", "model.safetensors.index.json")
-    return (folder / "config.json").is_file() and any((folder / name).is_file() for name in weights)
+    """Whether a folder holds a model, or peft's adapter to one, as `transformers` saves it: safetensors, all parts."""
+    if (folder / ADAPTER).is_file():
+        return (folder / "adapter_model.safetensors").is_file()
+    if not (folder / "config.json").is_file():
+        return False
+    return (folder / "model.safetensors").is_file() or _all_shards(folder)
+
+
+def _all_shards(folder: Path) -> bool:
+    """Whether a folder has an index of weights in several files, and all of them."""
+    try:
+        index = json.loads((folder / "model.safetensors.index.json").read_text(encoding="utf-8"))
+        return all((folder / name).is_file() for name in index["weight_map"].values())
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from reason_cli import runs
 from reason_cli.errors import ReasonError
-from reason_cli.runs import Checkpoint, Run, is_complete, seal, write_json, write_text
+from reason_cli.runs import Checkpoint, Run, is_complete, is_weights, seal, write_json, write_text
 
 
 def make_checkpoint(folder, step=None):
@@ -125,8 +126,49 @@ def test_find_knows_the_run_of_a_folder_inside_it(tmp_path):
 def test_find_takes_bare_weights_whole_or_sharded(tmp_path):
     folder = make_checkpoint(tmp_path / "weights")
     assert Checkpoint.find(folder) == Checkpoint(folder, None)
-    (folder / "model.safetensors").rename(folder / "model.safetensors.index.json")
+    shards = [folder / f"model-{n}-of-2.safetensors" for n in (1, 2)]
+    (folder / "model.safetensors").rename(shards[0])
+    write_json(folder / "model.safetensors.index.json", {"weight_map": {"a": shards[0].name, "b": shards[1].name}})
+    with pytest.raises(ReasonError, match=r"it has no config\.json with weights"):
+        Checkpoint.find(folder)
+    shards[1].write_bytes(b"x")
     assert Checkpoint.find(folder).run is None
+
+
+@pytest.mark.parametrize("index", ["", "[]", "{}", '{"weight_map": 3}', '{"weight_map": {"a": "../none"}}'])
+def test_a_broken_index_of_shards_is_no_weights(tmp_path, index):
+    folder = make_checkpoint(tmp_path / "weights")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(index)
+    assert not is_weights(folder)
+
+
+def test_find_takes_adapters_which_are_of_no_type(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ReasonError, match="is no checkpoint"):
+        Checkpoint.find(tmp_path)
+    (tmp_path / "adapter_model.safetensors").write_bytes(b"x")
+    assert Checkpoint.find(tmp_path) == Checkpoint(tmp_path, None)
+    assert Checkpoint.find(tmp_path).model_type == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "id", "revision"),
+    [
+        ("Qwen/Qwen2.5-0.5B-Instruct", "Qwen/Qwen2.5-0.5B-Instruct", ""),
+        ("state-spaces/mamba-130m-hf@main", "state-spaces/mamba-130m-hf", "main"),
+        ("owner/name@refs/pr/3", "owner/name", "refs/pr/3"),
+    ],
+)
+def test_find_knows_a_model_of_the_hub_by_its_name(name, id, revision):
+    found = Checkpoint.find(Path(name))
+    assert (found.hub_id, found.revision, found.run) == (id, revision, None)
+
+
+@pytest.mark.parametrize("name", ["gpt2", "/abs/olute", "../up", "a/b/c", "~/x", "a/b@"])
+def test_find_takes_no_other_name_for_one_of_the_hub(name):
+    with pytest.raises(ReasonError, match=r"no checkpoint .* a model of the hub as OWNER/NAME"):
+        Checkpoint.find(Path(name))
 
 
 def test_find_says_what_is_wrong(tmp_path):

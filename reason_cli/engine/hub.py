@@ -1,18 +1,22 @@
-"""The Hugging Face hub: whether it answers, and the rows of its datasets."""
+"""The Hugging Face hub: whether it answers, the rows of its datasets, and the files of its models."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from reason_cli.api import Hub
 from reason_cli.errors import ReasonError
+from reason_cli.runs import is_weights
 
 PATIENCE = 4.0  # seconds
+MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt")
+NOT_MODEL_FILES = ("*/*", "consolidated*")  # other formats' folders, and Mistral's second copy of the weights
 
 
 class Unreachable(ReasonError):
@@ -80,8 +84,40 @@ def _open(hub: Hub, split: str) -> Any:
             streaming=hub.streaming,
         )
     except Exception as error:  # the hub's clients raise a dozen kinds for "not there" and "not reachable"
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise Unreachable(
-            f"dataset '{hub.id}' cannot be had from the hub: {reason}",
+            f"dataset '{hub.id}' cannot be had from the hub: {_reason(error)}",
             "check the name, or go online once so that it is cached",
         ) from None
+
+
+def model(id: str, revision: str = "") -> Path:
+    """The folder with a model's files. When the cache holds them all, nobody is asked; else they are fetched.
+
+    Only safetensors weights are. Raises `Unreachable`.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    version = revision or None
+    try:
+        folder = Path(snapshot_download(id, revision=version, local_files_only=True))
+        if is_weights(folder):
+            return folder
+    except LocalEntryNotFoundError:
+        pass
+    ready()
+    take, leave = list(MODEL_FILES), list(NOT_MODEL_FILES)
+    try:
+        folder = Path(snapshot_download(id, revision=version, allow_patterns=take, ignore_patterns=leave))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        raise Unreachable(
+            f"model '{id}' is neither a folder here nor to be had from the hub: {_reason(error)}",
+            "check the name, or go online once so that it is cached",
+        ) from None
+    if not is_weights(folder):
+        raise Unreachable(f"model '{id}' has no whole safetensors weights", "go online to fetch them, or pass another")
+    return folder
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

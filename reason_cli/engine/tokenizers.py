@@ -65,9 +65,15 @@ def build(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBase:
 
 
 def load(path: str) -> PreTrainedTokenizerBase:
-    """The tokenizer saved beside a checkpoint, padding on the left as generation wants it."""
-    tokenizer = _with_chat(_pretrained(path))
+    """The tokenizer saved beside a checkpoint, padding on the left as generation wants it.
+
+    It gets no token that its model does not know: one without a pad token pads with its end token, which generation
+    masks, and one without a chat template stays so.
+    """
+    tokenizer = _pretrained(path, "pass a folder that has its tokenizer's files beside its weights")
     tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
 
 
@@ -102,18 +108,17 @@ def _byte_level(size: int, texts: Iterable[str]) -> PreTrainedTokenizerBase:
     )
 
 
-def _pretrained(spec: str) -> PreTrainedTokenizerBase:
+def _pretrained(
+    spec: str, hint: str = "pass --tokenizer bpe:8192 or bytes to make one here, or a folder that holds one"
+) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     if not Path(spec).is_dir():
         ready()
     try:
-        return AutoTokenizer.from_pretrained(spec)
+        return AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise ReasonError(
-            f"cannot load tokenizer '{spec}': {_first_line(error)}",
-            "pass --tokenizer bpe:8192 or bytes to make one here, or a folder that holds one",
-        ) from None
+        raise ReasonError(f"cannot load tokenizer '{spec}': {_first_line(error)}", hint) from None
 
 
 def _first_line(error: Exception) -> str:
