@@ -68,7 +68,7 @@ def packages(path: Path, *, functions: bool = True) -> set[str]:
 # --- 1. what the doors import ------------------------------------------------------------------------------------
 
 LIGHT = [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["train", "--help"], ["eval", "--help"],
-         ["profiles"], ["profiles", "fast"], ["fly"]]  # fmt: skip
+         ["compare", "--help"], ["profiles"], ["profiles", "fast"], ["fly"]]  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "numba", "tokenizers", "reasoning_gym"}
 
 

@@ -19,6 +19,7 @@ from reason_cli.errors import ReasonError
 OF_THE_MODEL = {"weights_sha256", "chat_template_sha256", "batch_size"}
 SEVERAL = "no McNemar test: answers to one question are not independent; the interval is by question"
 ITSELF = "both are the same evaluation"
+UNLIKELY = 0.05  # a p below it is called unlikely to be chance
 
 Answers = Sequence[Sample]  # to one question
 Pair = tuple[Answers, Answers]  # those of a and of b
@@ -57,6 +58,25 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         """What `comparison.json` holds of it."""
         return asdict(self)
+
+
+def verdict(figures: Mapping[str, Any]) -> str:
+    """In a plain line: which is ahead, by how much, and whether that may be chance.
+
+    `figures` is `Comparison.as_json()`, its `strict`, or one of its `pass_at_k`. Chance is judged by McNemar's p where
+    there is one, else by the interval.
+    """
+    points, (low, high) = 100 * figures["difference"], figures["bootstrap95"]
+    if not points:
+        return "neither is ahead: a and b are right equally often"
+    if figures.get("mcnemar"):
+        p = figures["mcnemar"]["p"]
+        likely, why = p >= UNLIKELY, f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+    else:
+        likely = low <= 0 <= high
+        why = f"the interval {'holds' if likely else 'leaves out'} 0"
+    ahead = "b is ahead of a" if points > 0 else "a is ahead of b"
+    return f"{ahead} by {abs(points):.1f} points, {'may be' if likely else 'unlikely to be'} chance ({why})"
 
 
 def compare(a: Graded, b: Graded, seed: int = 0) -> Comparison:
