@@ -83,7 +83,7 @@ def _votes(sizes: Sequence[int], n: int, k: int, seed: int) -> Any:
 
 
 def sample_counts(most: int) -> list[int]:
-    """The k of pass@k and maj@k: 1, 2, 4, ... up to `most`, and `most` itself."""
+    """The k of pass@k and maj@k: 1, 2, 4, ... up to `most`, which is 1 or more, and `most` itself."""
     return sorted({*(2**i for i in range(most.bit_length())), most})
 
 
@@ -94,7 +94,7 @@ def sampling_summary(samples: Sequence[Sample], extractor: AnswerExtractor) -> d
     """
     questions = list(by_question(samples).values())
     grouped = [(answers, group([s.predicted for s in answers], extractor.equal)) for answers in questions]
-    counts = sample_counts(min(map(len, questions), default=0))
+    counts = sample_counts(min(map(len, questions)))
     passing = {k: [pass_at_k(len(q), sum(s.correct for s in q), k) for q in questions] for k in counts}
     voting = {k: [_maj_at_k(q, g, k, seed=n) for n, (q, g) in enumerate(grouped)] for k in counts}
     return {
