@@ -20,9 +20,9 @@ class Approximate(Number):
         """Whether both are numbers, near each other."""
         from fractions import Fraction
 
-        from reason_answers import values
+        from reason_answers import statement
 
-        left, right = values.read(predicted), values.read(expected)
-        if left is None or right is None:
-            return False
+        left, right = statement.read(predicted), statement.read(expected)
+        if not isinstance(left, Fraction) or not isinstance(right, Fraction):
+            return super().equal(predicted, expected)
         return abs(left - right) <= max(Fraction(1, 1_000), max(abs(left), abs(right)) / 1_000_000)

@@ -10,19 +10,38 @@ import re
 
 from reason_answers.scope import Span, last_match
 
+# The patterns open with a plain character: the scan then skips all others.
 _FINAL_ANSWER = re.compile(
-    r"\bfinal[ \t_]{1,3}answer(?:[ \t]{0,3}\*{0,3}[ \t]{0,3}[:=]|\*{1,3}|[ \t]{0,3}\n)", re.IGNORECASE
+    r"[Ff](?<!\w[Ff])(?i:inal)[ \t_-]{1,3}(?i:answer)(?:[ \t]{0,3}\([^()\n]{1,40}\))?"
+    r"(?:[ \t*_]{0,6}(?:[:=>\u2192]|-[ \t]|[\u2013\u2014])|[*_]{1,3}|[ \t]{0,3}\n)"
+    r"|[Ff](?<!\S[Ff])(?<!\w [Ff])(?i:inal answer)[*_]{0,3}[ \t]{1,3}(?i:is)\b:?"
+    # As simple-evals and inspect ask for it.
+    r"|A(?<!\wA)NSWER[*_]{0,3}[ \t]{0,3}:"
 )
+_TAG = re.compile(r"[<\[](?i:(?:final[_ -]?)?answer|ans)[>\]]")
+_TAG_ENDS = re.compile(r"[<\[]/(?i:(?:final[_ -]?)?answer|ans)[>\]]")
 _HASH = re.compile(r"####")
-_ANSWER_IS = re.compile(r"\banswer\*{0,3}(?:[ \t]{1,3}(?:is|equals)\b|[ \t]{0,3}[:=])", re.IGNORECASE)
+_ANSWER_IS = re.compile(
+    r"[Aa](?<!\w[Aa])(?i:nswer)[*_\"'`]{0,3}"
+    r"(?:[ \t]{1,3}(?i:is|equals|would be|will be|should be|comes out to|comes to)\b|[ \t]{0,3}[:=])"
+)
 _BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,3}\{")
 DEEPEST = 20_000  # nested braces; no answer has more, and a million would take their time
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
 def final_answer(text: str, span: Span) -> Span | None:
-    """The line of `**Final Answer:** 72`, or the one after it."""
+    """The line of `**Final Answer:** 72`, or the one after it; also `ANSWER: 72` and a line `Final answer is 72`."""
     return _after(_FINAL_ANSWER, text, span)
+
+
+def answer_tag(text: str, span: Span) -> Span | None:
+    """What stands in `<answer>72</answer>`; all that follows `<answer>` where it is not closed."""
+    marker = last_match(_TAG, text, *span)
+    if marker is None:
+        return None
+    closing = _TAG_ENDS.search(text, marker.end(), span[1])
+    return marker.end(), closing.start() if closing else span[1]
 
 
 def hash_mark(text: str, span: Span) -> Span | None:

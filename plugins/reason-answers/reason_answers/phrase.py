@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from reason_cli import AnswerExtractor, Example, Extraction
 
 
@@ -12,6 +14,7 @@ class Phrase(AnswerExtractor):
     """
 
     name = "phrase"
+    marked: ClassVar[frozenset[str]] = frozenset({"final-answer", "answer-tag", "hash", "boxed"})
     help = "a few words, found by marker or as the last line, compared without case, punctuation and articles"
 
     def extract(self, text: str) -> Extraction | None:
@@ -21,6 +24,7 @@ class Phrase(AnswerExtractor):
 
         ways = (
             ("final-answer", marks.final_answer),
+            ("answer-tag", marks.answer_tag),
             ("hash", marks.hash_mark),
             ("boxed", marks.boxed),
             ("the-answer-is", marks.the_answer_is),

@@ -3,66 +3,60 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
 from fractions import Fraction
+from typing import NamedTuple
 
-from reason_answers.scope import last_match
+from reason_answers import digits, words
+from reason_answers.digits import Value
+from reason_answers.times import Clock, Ratio
 
-# Nothing longer is a sensible answer, and exact arithmetic on it would cost time.
-LONGEST = 400  # digits
-LARGEST_EXPONENT = 99
 LONGEST_ANSWER = 1_000  # characters, marks and units included
 
-# To find the last number of a text, so many characters before its last digit are enough.
-TAIL = 2_000
-
-_MINUS = "-\u2212\u2013"
-_DIGITS = r"\d{1,3}(?:(?:,|\{,\})\d{3})+(?![\d,])|\d+"
-_NUMBER = re.compile(
+_MINUSES = ("-", "\u2212", "\u2013")
+_PLAIN_PREFIX = re.compile(r"[-\u2212\u2013]?(?:\\?[$€£¥])?[-\u2212\u2013]?")
+_OPENERS = frozenset("\n*\t([=:\"`~≈>|;'")
+# What may be glued to the front of a number: a LaTeX command, a currency, `6x12`. Other letters make it a name.
+_GLUED = re.compile(r"(?:\\(?!sqrt)[A-Za-z]{1,12}|(?:^|[^A-Za-z])(?:USD?|EUR|GBP|INR|CAD|AUD|Rs)|\dx)$")
+_INSIDE = re.compile(r"(?:[^\W_]_|}_|[\^√]|sqrt\{|[\^_]\{)$")
+_SIGN = re.compile(
     # A hyphen right after a word, a digit or a bracket joins or subtracts; it is no sign.
-    rf"(?:(?<![\w.)\]}}%])(?P<sign>[{_MINUS}])(?=\\?[$€£¥]?\.?\d|\\[dt]?frac))?"
-    r"\\?[$€£¥]?"
-    r"(?:\\[dt]?frac\{(?P<top>-?\d{1,40})\}\{(?P<bottom>\d{1,40})\}"
-    r"|(?P<whole>\d{1,40})[ ](?P<part>\d{1,40})/(?P<parts>\d{1,40})(?![\d/])"
-    rf"|(?:(?P<digits>{_DIGITS})(?P<decimals>\.\d+)?|(?P<point>\.\d+))"
-    r"(?:[eE](?P<e>[-+]?\d{1,4})(?!\d)"
-    r"|[ ]?(?:\*|x|×|\\times)[ ]?10\^\{?(?P<power>[-\u2212]?\d{1,4})(?!\d)\}?)?"
-    r"(?:[ ]?/[ ]?(?P<below>\d{1,40})(?![\d/.]))?)",
-    re.ASCII,
+    r"(?:(?<![\w.)\]}%'-])-|(?<==)-[ ]|(?<==[ ])-[ ]"
+    r"|(?P<before>(?i:(?:^|[=:(,;*\n$]|\b(?:is|was|of|to|be|about|equals))[ ]{0,2}(?=minus)|\b(?=negative)))"
+    r"(?P<word>(?i:minus|negative)[ ]))?"
+    r"(?:(?:\b(?:US|AU|CA|C|A))?\\?[$€£¥₹₩₽](?P<inner>-)?)?$"
 )
+# How "minus ", "negative " and "= - " end: before any other space there is no sign.
+_SIGN_ENDS = ("us", "US", "ve", "VE", " -", "=-", "-")
+# After a number: it is raised, or a factor of what is no number.
+_FACTOR = re.compile(r"[ ]?(?:\\pi\b|π|\\sqrt\b|√)|[⁰¹²³⁴⁵⁶⁷⁸⁹]|\^(?![ ]?\{?[ ]?\\circ)")
+_BEFORE = 24  # characters that its sign and currency take up, with a word before them
 
 
-@dataclass(frozen=True)
-class Found:
-    """A number in a text."""
+class Found(NamedTuple):
+    """A number, a time or a ratio in a text."""
 
-    value: Fraction
+    value: Value
     span: tuple[int, int]
 
 
-def first(text: str, start: int, end: int) -> Found | None:
-    """The first number of `text[start:end]`."""
-    if last_digit(text, start, end) < 0:
-        return None  # said at once: trying the pattern at each of a million other characters takes its time
-    for match in _NUMBER.finditer(text, start, end):
-        value = _value(match)
-        if value is not None:
-            return Found(value, match.span())
-    return None
+def numbers(text: str, start: int, end: int) -> Iterator[Found]:
+    """The numbers in digits of `text[start:end]`, from left to right."""
+    low = start
+    while (match := digits.START.search(text, start, end)) is not None:
+        value, start = digits.at(text, match.start(), end)
+        if value is None or _FACTOR.match(text, start, end):
+            continue
+        begin, negative = _begin(text, match.start(), low)
+        if begin < 0:
+            continue
+        low = start
+        yield Found(-value if negative and isinstance(value, Fraction) else value, (begin, start))
 
 
-def last(text: str, start: int, end: int) -> Found | None:
-    """The number of `text[start:end]` that its last digit belongs to."""
-    digit = last_digit(text, start, end)
-    if digit < 0:
-        return None
-    tail = max(start, digit - TAIL)
-    match = last_match(_NUMBER, text, tail, min(end, digit + 2))  # a closing brace may belong to it
-    # Near the beginning of the tail it may have been cut in two, but then it is longer than any that is read.
-    if match is None or (tail > start and match.start() < tail + TAIL // 2):
-        return None
-    value = _value(match)
-    return None if value is None else Found(value, match.span())
+def named_numbers(text: str, start: int, end: int) -> list[Found]:
+    """The numbers in words of `text[start:end]`, from left to right."""
+    return [Found(value, span) for value, span in words.scan(text, start, end)]
 
 
 def last_digit(text: str, start: int, end: int) -> int:
@@ -70,27 +64,41 @@ def last_digit(text: str, start: int, end: int) -> int:
     return max(text.rfind(digit, start, end) for digit in "0123456789")
 
 
-def read(text: str) -> Fraction | None:
-    """The value of a text that is a number, with its currency, unit and marks around it, or `None`."""
-    found = first(text, 0, len(text)) if len(text) <= LONGEST_ANSWER else None
-    return found.value if found else None
-
-
 def whole(text: str) -> Fraction | None:
-    """The value of a text that is a number and nothing besides, or `None`."""
-    match = _NUMBER.fullmatch(text) if len(text) <= LONGEST_ANSWER else None
-    return _value(match) if match else None
+    """The value of a text that is a number in digits and nothing besides, or `None`."""
+    if len(text) > LONGEST_ANSWER:
+        return None
+    start = digits.START.search(text)
+    if start is None or not _PLAIN_PREFIX.fullmatch(text, 0, start.start()):
+        return None
+    value, stop = digits.at(text, start.start(), len(text), prose=False)
+    if not isinstance(value, Fraction) or stop < len(text):
+        return None
+    return -value if any(minus in text[: start.start()] for minus in _MINUSES) else value
 
 
-def canonical(value: Fraction) -> str:
-    """The shortest exact way to write a value: `1200`, `0.75`, and `1/3` where no decimal is exact."""
+def same(left: Value, right: Value) -> bool:
+    """Whether two values are the same: exactly, or as times and ratios are."""
+    if isinstance(left, Clock) and isinstance(right, Clock):
+        return left.same(right)
+    if isinstance(left, Ratio) and isinstance(right, Ratio):
+        return left.same(right)
+    if isinstance(left, Clock):
+        return left.is_hour(right)
+    return right.is_hour(left) if isinstance(right, Clock) else left == right
+
+
+def canonical(value: Value) -> str:
+    """The shortest exact way to write a value: `1200`, `0.75`, `1/3` where no decimal is exact, `3:30 PM`, `3:2`."""
+    if not isinstance(value, Fraction):
+        return str(value)
     if value.denominator == 1:
         return str(value.numerator)
     places = _decimal_places(value.denominator)
     if places is None:
         return f"{value.numerator}/{value.denominator}"
-    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
-    return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+    shown = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
+    return f"{'-' if value < 0 else ''}{shown[:-places]}.{shown[-places:]}"
 
 
 def _decimal_places(denominator: int) -> int | None:
@@ -104,25 +112,17 @@ def _decimal_places(denominator: int) -> int | None:
     return max(twos, fives) if denominator == 1 else None
 
 
-def _value(match: re.Match[str]) -> Fraction | None:
-    size = _size(match)
-    return -size if size is not None and match["sign"] else size
-
-
-def _size(match: re.Match[str]) -> Fraction | None:
-    if match["top"]:
-        return _ratio(int(match["top"]), int(match["bottom"]))
-    if match["whole"]:
-        part = _ratio(int(match["part"]), int(match["parts"]))
-        return None if part is None else int(match["whole"]) + part
-    digits = (match["digits"] or "0").replace("{,}", "").replace(",", "")
-    decimals = (match["decimals"] or match["point"] or "")[1:]
-    power = int((match["e"] or match["power"] or "0").replace("\u2212", "-"))
-    if len(digits) + len(decimals) > LONGEST or abs(power) > LARGEST_EXPONENT:
-        return None
-    value = Fraction(int(digits + decimals)) * Fraction(10) ** (power - len(decimals))
-    return _ratio(value, int(match["below"])) if match["below"] else value
-
-
-def _ratio(top: int | Fraction, bottom: int) -> Fraction | None:
-    return Fraction(top) / bottom if bottom else None
+def _begin(text: str, place: int, low: int) -> tuple[int, bool]:
+    """Where the number begins, sign and currency included, and whether it is negative; -1 if it is none."""
+    previous = text[place - 1] if place else "\n"
+    if previous in _OPENERS or (previous == " " and text[max(0, place - 3) : place - 1] not in _SIGN_ENDS):
+        return place, False
+    before = text[max(0, place - _BEFORE) : place]
+    if _INSIDE.search(before) or (previous.isalpha() and not _GLUED.search(before)):
+        return -1, False
+    sign = _SIGN.search(before)
+    if sign is None or not sign[0]:
+        return place, False
+    word = sign.end("before") if sign["word"] else sign.start()
+    negative = sign[0][0] == "-" or bool(sign["word"] or sign["inner"])
+    return max(low, place - len(before) + word), negative

@@ -70,6 +70,9 @@ READINGS = [
     ("#### **72**", "72", "hash"),
     ("####\n72", "72", "hash"),
     ("#### 72\nThe answer is 5", "72", "hash"),
+    # answer-tag
+    ("<answer>72</answer>", "72", "answer-tag"),
+    ("<answer> $1,200 </answer> 5", "1200", "answer-tag"),
     # boxed
     ("so \\boxed{72}", "72", "boxed"),
     ("\\fbox{72}", "72", "boxed"),
@@ -114,10 +117,10 @@ READINGS = [
     ("from 10-5", "5", "last-number"),
     ("(12)-5", "5", "last-number"),
     ("a temperature of -5", "-5", "last-number"),
-    ("10\u201312", "12", "last-number"),
     ("3/4", "0.75", "last-number"),
     ("72 or so", "72", "last-number"),
     ("1e2", "100", "last-number"),
+    ("seventy-two", "72", "last-number"),
     ("12, 13, 72", "72", "last-number"),
     ("72**", "72", "last-number"),
     # a marker without a digit gives way
@@ -135,8 +138,8 @@ READINGS = [
     ("", None, None),
     ("   \n\t", None, None),
     ("I do not know.", None, None),
-    ("seventy-two", None, None),
     ("**Final Answer:** none\n#### nothing\n\\boxed{x}", None, None),
+    ("10\u201312", None, None),
     ("3/0", None, None),
     ("1e999", None, None),
     ("\u0663\u0664", None, None),
