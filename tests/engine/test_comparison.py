@@ -138,18 +138,18 @@ def test_the_same_question_with_another_answer_is_another_question():
 def test_several_answers_are_compared_by_question():
     from scipy.stats import hypergeom
 
-    a = [[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]]
-    b = [[1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 1], [1, 1, 0, 0]]
+    a = [[1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 1]]
+    b = [[1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 1], [1, 1, 0, 0], [1, 1, 1, 0]]
     found = compared(a, b)
-    assert (found.n, found.a["answers"], found.difference) == (4, 16, 0.1875)
+    assert (found.n, found.a["answers"], found.difference) == (5, 20, 0.1)
     assert found.mcnemar is None and found.strict["mcnemar"] is None
     assert any("no McNemar test" in note for note in found.notes)
-    assert (found.corrected, found.broken, found.both, found.neither) == ([0, 1], [2], 0, 1), "more than half is right"
+    assert (found.corrected, found.broken, found.both, found.neither) == ([0, 1], [2], 1, 1), "more than half is right"
     assert list(found.pass_at_k) == ["1", "2", "4"]
     for k, figures in found.pass_at_k.items():
         for side, rows in (("a", a), ("b", b)):
             passes = [hypergeom.sf(0, 4, sum(row), int(k)) for row in rows]
-            assert figures[side] == pytest.approx(sum(passes) / 4, abs=1e-6)
+            assert figures[side] == pytest.approx(sum(passes) / 5, abs=1e-6)
         assert figures["difference"] == pytest.approx(figures["b"] - figures["a"], abs=1e-6)
     assert verdict(found.as_json()).endswith("may be chance (the interval holds 0)")
 
@@ -172,8 +172,9 @@ def test_answers_to_one_question_do_not_count_as_independent():
 
 
 def test_settings_that_differ_are_named_but_not_the_models_own():
-    found = compared([1], [1], temperature=0.8, weights_sha256="3" * 64, shots=5)
-    assert found.settings_differ == {"temperature": (0.0, 0.8)}, "what only one says is no difference"
+    a = graded(samples_of([1]), style="think")
+    b = graded(samples_of([1]), "b", temperature=0.8, weights_sha256="3" * 64, shots=5)
+    assert compare(a, b).settings_differ == {"temperature": (0.0, 0.8)}, "what only one says is no difference"
 
 
 def test_a_result_beside_itself_is_noted():
@@ -186,6 +187,9 @@ def test_a_result_beside_itself_is_noted():
     ("shape", "said"),
     [
         ((9, 0, 1, 0), "b is ahead of a by 10.0 points, may be chance (p = 1)"),
+        ((9, 1, 7, 3), "b is ahead of a by 30.0 points, may be chance (p = 0.07)"),
+        ((9, 0, 6, 5), "b is ahead of a by 30.0 points, unlikely to be chance (p = 0.031)"),
+        ((9, 4, 13, 3), "b is ahead of a by 31.0 points, unlikely to be chance (p = 0.049)"),
         ((9, 9, 0, 2), "a is ahead of b by 45.0 points, unlikely to be chance (p = 0.0039)"),
         ((5, 40, 0, 5), "a is ahead of b by 80.0 points, unlikely to be chance (p < 0.0001)"),
         ((5, 3, 3, 5), "neither is ahead: a and b are right equally often"),

@@ -131,21 +131,30 @@ def test_the_bootstrap_in_chunks_is_the_bootstrap(monkeypatch):
     assert paired_bootstrap(given, 0, resamples=2001) == whole
 
 
-def test_the_bootstrap_of_a_hundred_thousand_questions_is_small():
-    """It holds no resamples x questions, which would be 8 GB."""
+def peak_of(given, resamples=10_000):
+    """The bootstrap's interval, and the bytes that it held at most."""
     import tracemalloc
 
-    given = differences(100_000)
     tracemalloc.start()
-    low, high = paired_bootstrap(given, 0)
+    interval = paired_bootstrap(given, 0, resamples)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
+    return interval, peak
+
+
+def test_the_bootstrap_of_a_hundred_thousand_questions_is_small():
+    """It holds no resamples x questions, which would be 8 GB."""
+    given = differences(100_000)
+    interval, peak = peak_of(given)
+    mean = sum(given) / len(given)
+    error = math.sqrt((sum(d * d for d in given) / len(given) - mean * mean) / len(given))
+    assert interval == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.1 * error)
     assert peak < 2**26
-    mean, error = (
-        sum(given) / 1e5,
-        math.sqrt(sum(d * d for d in given) / 1e5 - (sum(given) / 1e5) ** 2) / math.sqrt(1e5),
-    )
-    assert (low, high) == pytest.approx((mean - 1.96 * error, mean + 1.96 * error), abs=0.1 * error)
+
+
+def test_the_bootstrap_of_many_different_values_is_small():
+    _, peak = peak_of([n / 5000 for n in range(5000)], resamples=1500)
+    assert peak < 45e6, "all resamples at once are 60 MB and more"
 
 
 def test_the_bootstrap_of_fewer_than_two_says_nothing():

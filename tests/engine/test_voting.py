@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
+from math import comb
 
 import pytest
 from evaluations import ONE, sample
@@ -112,6 +113,11 @@ def test_many_subsets_are_drawn_with_a_seed():
     assert first == pytest.approx(chance(said, 5), abs=0.05)
 
 
+def test_silence_is_drawn_too():
+    said = answers(*["18"] * 4 + [None] * 12)
+    assert maj_at_k(said, 4, Numbers()) == pytest.approx(1 - comb(12, 4) / comb(16, 4), abs=0.05)
+
+
 @pytest.mark.parametrize("k", [0, 3])
 def test_a_vote_of_more_than_there_are_is_refused(k):
     with pytest.raises(ValueError, match=f"maj@{k} of 2 answers"):
@@ -145,6 +151,15 @@ def test_the_summary_does_not_depend_on_the_order_of_the_lines():
     samples = [s for id in range(9) for s in answers(*draw.choices(["18", "17", "16", None], k=16), id=id)]
     by_number = sorted(samples, key=lambda s: s.sample)
     assert sampling_summary(by_number, Numbers()) == sampling_summary(samples, Numbers())
+
+
+def test_every_question_has_draws_of_its_own():
+    """The errors of drawing even out over questions: the same draws for all would have them agree."""
+    samples = [s for id in range(30) for s in answers(*["18"] * 6 + ["17"] * 5 + [None] * 5, id=id)]
+    found = sampling_summary(samples, Numbers())["maj_at_k"]["8"]
+    low, high = found["interval95"]
+    assert low < found["value"] < high
+    assert found["value"] == pytest.approx(chance(samples[:16], 8), abs=0.01)
 
 
 # --- ensembles ---------------------------------------------------------------------------------------------------
