@@ -113,11 +113,12 @@ def pair(a: Graded, b: Graded) -> list[Pair]:
             pairs.append((answers, same.popleft()))
         else:
             alone.append(answers)
-    if alone or len(pairs) != len(asked_b):
-        owner, first = (a, alone[0][0]) if alone else (b, min((q[0][0] for q in waiting.values() if q), key=_id))
+    left = [answers for same in waiting.values() for answers in same]
+    if alone or left:
+        side, first = ("a", alone[0][0]) if alone else ("b", min((answers[0] for answers in left), key=_id))
         raise ReasonError(
-            f"{a.label} and {b.label} answered different questions: {len(asked_a):,} and {len(asked_b):,}, of which "
-            f"they share {len(pairs):,}; the first that differs is id {first.id} of {owner.label}, "
+            f"a ({a.label}) and b ({b.label}) answered different questions: {len(asked_a):,} and {len(asked_b):,}, "
+            f"of which they share {len(pairs):,}; the first that differs is id {first.id} of {side}, "
             f"'{_short(first.question)}' (expected {_short(first.expected)})",
             "evaluate both on the same dataset, split and limit",
         )

@@ -153,7 +153,7 @@ def test_an_output_that_cannot_be_made(write, tmp_path):
 def test_other_questions_are_refused(write):
     result = run("compare", *write([1, 0, 1], [1, 0]))
     assert result.code == 1 and result.out == ""
-    assert "a and b answered different questions: 3 and 2, of which they share 2" in result.error_line
+    assert "a (a) and b (b) answered different questions: 3 and 2, of which they share 2" in result.error_line
     assert "the first that differs is id 2 of a, 'Question 2?' (expected 18)" in result.error_line
 
 
