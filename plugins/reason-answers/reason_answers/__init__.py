@@ -16,4 +16,4 @@ from reason_cli import AnswerExtractor, hookimpl
 @hookimpl
 def register_extractors() -> Iterable[AnswerExtractor]:
     """The extractors of this plugin."""
-    return [Number(), Strict(), Approximate(), Math(), Phrase()]
+    return [Number(), Strict(), Approximate(), Math(), Choice(), Phrase()]

@@ -1,0 +1,1 @@
+"""Mathematical answers: read from LaTeX into trees, and compared by what they stand for."""
