@@ -122,6 +122,14 @@ class TrainOptions:
     gradient_checkpointing: bool = option(False, "recompute activations in backward: less memory, more time")
     seed: int = option(0, "seed of Python, NumPy, torch, CUDA, and the order of the rows", minimum=0, maximum=MOST_SEED)
     samples: int = option(3, "answers generated and shown at each validation", minimum=0)
+    eval_accuracy: int = option(
+        0, "held-out questions answered and graded at each validation; 0: the loss alone", minimum=0
+    )
+    load_best: str = option(
+        "off",
+        "end with the checkpoint that was best on the held-out rows, by this",
+        choices=("off", "loss", "accuracy"),
+    )
 
 
 @dataclass(frozen=True)
@@ -130,12 +138,26 @@ class EvalOptions:
 
     after_training: tuple[str, ...] = option((), "datasets that `reason train` evaluates itself on at its end")
     limit: int = option(0, "questions per dataset; 0: all (of an endless dataset: 200)", minimum=0)
-    batch_size: int = option(64, "questions answered at once", minimum=1)
+    shots: int = option(0, "solved examples before each question, drawn from the train split", minimum=0, maximum=100)
+    template: str = option(
+        "",
+        "text around a question in place of the tokenizer's chat template, such as 'Question: {question}\\nAnswer:'",
+    )
+    batch_size: int = option(64, "answers written at once, at most; fewer where memory is short", minimum=1)
     max_new_tokens: int = option(512, "longest answer in tokens", minimum=1)
+    stop: tuple[str, ...] = option((), "texts before which an answer ends, besides the end token")
+    samples: int = option(1, "answers to each question; over 1: pass@k and maj@k", minimum=1, maximum=10_000)
     temperature: float = option(0.0, "0: greedy; above: sampled", minimum=0.0)
     top_p: float = option(1.0, "nucleus of the distribution that is sampled from", minimum=0.0, maximum=1.0)
-    eval_seed: int = option(1234, "seed of sampling and of generated test questions", minimum=0, maximum=MOST_SEED)
+    eval_seed: int = option(
+        1234, "seed of sampling, of shots and of generated test questions", minimum=0, maximum=MOST_SEED
+    )
+    backend: str = option("torch", "what generates; vllm where it is installed (CUDA)", choices=("torch", "vllm"))
+    resume: bool = option(
+        True, "take over the answers of an evaluation with the same model, questions and settings, finished or not"
+    )
     extractor: str = option("", "answer extractor; empty: the one that the dataset names")
+    report: bool = option(True, "write report.html with its plots, and lm-evaluation-harness's files")
     calculator: bool = option(
         False, "fill in the exact result where the model writes `<<48/2=`; the accuracy is then one with a tool"
     )

@@ -96,23 +96,65 @@ def size(count: float, unit: str = "B") -> str:
 
 
 def show_evaluation(results: Mapping[str, Any]) -> None:
-    """An evaluation's figures, and accuracy by tag as bars."""
-    low, high = results["wilson95"]
+    """An evaluation's figures, strict beside lenient, and accuracy by tag as bars."""
+    low, high = results["interval95"]
+    answers = f" answers to {results['n']} questions" if "answers" in results else ""
     out.print(
         f"\n[bold]{results['dataset']}[/]: accuracy [bold]{results['accuracy']:.1%}[/] "
-        f"({results['correct']} of {results['n']}; 95% interval {low:.1%} to {high:.1%})"
+        f"({results['correct']} of {results.get('answers', results['n'])}{answers}; "
+        f"95% interval {low:.1%} to {high:.1%}); strict {results['strict']['accuracy']:.1%}"
     )
     strategies = ", ".join(f"{name} {count}" for name, count in results["strategies"].items())
+    speed = results["timing"]["tokens_per_second"]
     out.print(
         f"no answer {results['no_answer_rate']:.1%}, cut off {results['cut_off_rate']:.1%}, "
-        f"{results['mean_tokens']:.0f} tokens each, {results['tokens_per_second']:,.0f} tokens/s; found by {strategies}"
+        f"{results['mean_tokens']:.0f} tokens each, {speed:,.0f} tokens/s; found by {strategies}"
     )
-    for tag, values in results["by"].items():
+    _show_votes(results)
+    slips = ", ".join(
+        f"{kind.replace('_', ' ')} {count}" for kind, count in results["errors"]["slips"].items() if count
+    )
+    if slips:
+        out.print(f"wrong answers: {slips}")
+    for name, values in {**results["errors"]["by"], **results["by"]}.items():
+        _show_shares(name, values)
+
+
+def _show_votes(results: Mapping[str, Any]) -> None:
+    """pass@k and maj@k, where there are several answers to a question."""
+    if "pass_at_k" in results:
         rows = [
-            (value, v["n"], f"{v['accuracy']:.1%}", bar(v["accuracy"]), "{:.0%} to {:.0%}".format(*v["wilson95"]))
-            for value, v in values.items()
+            (name, *(f"{value['value']:.1%}" for value in results[key].values()))
+            for name, key in (("pass@k", "pass_at_k"), ("maj@k", "maj_at_k"))
         ]
-        out.print(table(tag, "#n", "#accuracy", "", "95% interval", rows=rows))
+        out.print(table("k", *(f"#{k}" for k in results["pass_at_k"]), rows=rows))
+
+
+def _show_shares(name: str, values: Mapping[str, Any]) -> None:
+    rows = [
+        (value, v["n"], f"{v['accuracy']:.1%}", bar(v["accuracy"]), "{:.0%} to {:.0%}".format(*v["interval95"]))
+        for value, v in values.items()
+    ]
+    if rows:
+        out.print(table(name, "#n", "#accuracy", "", "95% interval", rows=rows))
+
+
+def show_together(together: Any) -> None:
+    """Several checkpoints on one dataset: each one's accuracy, and its difference from the first."""
+    first, *others = together.graded
+    rows = [(first.results["model"], *_accuracy(first.results), "", "")]
+    for graded, found in zip(others, together.comparisons, strict=True):
+        low, high = found.bootstrap95
+        p = f"p {found.mcnemar['p']:.3g}" if found.mcnemar else ""
+        difference = f"{found.difference:+.1%} [{low:+.1%}, {high:+.1%}]"
+        rows.append((graded.results["model"], *_accuracy(graded.results), difference, p))
+    out.print(f"\n[bold]{first.results['dataset']}[/]: {len(others)} checkpoints and their vote")
+    out.print(table("model", "#accuracy", "95% interval", "#strict", "difference", "McNemar", rows=rows))
+
+
+def _accuracy(results: Mapping[str, Any]) -> tuple[str, str, str]:
+    interval = "{:.1%} to {:.1%}".format(*results["interval95"])
+    return f"{results['accuracy']:.1%}", interval, f"{results['strict']['accuracy']:.1%}"
 
 
 def show_samples(samples: Sequence[Any], count: int) -> None:

@@ -1,4 +1,4 @@
-"""`reason eval`: a checkpoint graded on datasets."""
+"""`reason eval`: checkpoints graded on datasets, and compared where there are several."""
 
 from __future__ import annotations
 
@@ -9,55 +9,46 @@ import click
 
 from reason_cli.cli import options
 from reason_cli.cli.main import board
-from reason_cli.config import Layer
-from reason_cli.errors import ReasonError
-from reason_cli.plugins import Switchboard
-from reason_cli.runs import Checkpoint
 
 
-@click.command("eval", cls=options.SettingsCommand, tables=("eval", "hardware"), keys=("data.text_column",))
+@click.command(
+    "eval",
+    cls=options.SettingsCommand,
+    tables=("eval", "hardware"),
+    keys=("data.text_column", "data.system_prompt", "data.style"),
+)
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
 @click.option(
-    "--checkpoint", required=True, type=click.Path(path_type=Path), help="A run directory, or a folder of weights."
+    "--checkpoint",
+    "checkpoints",
+    required=True,
+    multiple=True,
+    help="A run directory, a folder of weights, or the hub id of a causal model; several are compared and vote.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="Where result folders go. [RUN/eval, else ./eval]")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.pass_context
 def eval_command(
-    ctx: click.Context, datasets: tuple[str, ...], checkpoint: Path, output: Path | None, as_json: bool
+    ctx: click.Context, datasets: tuple[str, ...], checkpoints: tuple[str, ...], output: Path | None, as_json: bool
 ) -> None:
     """Generate answers to a dataset's questions and grade them.
 
     DATASET is NAME[:SPLIT][@N] or a file; the split is `test` unless named. Settings start from those that
-    the checkpoint's run was trained under.
+    the checkpoint's run was trained under. What was answered before under the same settings is taken over.
     """
-    from reason_cli.cli import jobs
+    from reason_cli.cli import evaluations
     from reason_cli.cli.display import TerminalReporter, out
 
-    switchboard = board(ctx)
-    found = Checkpoint.find(checkpoint)
-    settings, choice = options.resolve_settings(switchboard, ctx, _base(switchboard, found))
-    tasks = jobs.tasks(switchboard, settings, datasets)
-    jobs.check_text_column(settings, [task.source for task in tasks])
-    subject = jobs.subject(switchboard, settings, choice, found)
-    root = output or (found.run.path / "eval" if found.run else Path("eval"))
-    done = jobs.evaluate_all(settings, subject, tasks, root, TerminalReporter(), show=not as_json)
+    switchboard, report = board(ctx), TerminalReporter()
+    done = [
+        evaluations.of_checkpoint(switchboard, ctx, text, datasets, output, report, show=not as_json)
+        for text in checkpoints
+    ]
+    compared = evaluations.of_all(done, output or Path("eval"), show=not as_json) if len(done) > 1 else []
     if as_json:
-        click.echo(json.dumps([e.results for e in done], indent=2, ensure_ascii=False))
+        graded = [g for one in done for g in one.graded]
+        figures = [dict(g.results) for g in graded]
+        more = [dict(t.graded[-1].results) | {"comparisons": [c.as_json() for c in t.comparisons]} for t in compared]
+        click.echo(json.dumps(figures + more, indent=2, ensure_ascii=False))
     else:
-        out.print("\n".join(["", *(f"results: {e.folder}" for e in done)]))
-
-
-def _base(switchboard: Switchboard, found: Checkpoint) -> list[Layer]:
-    """The settings of the checkpoint's run, or of a bare folder the architecture that its weights are of."""
-    from reason_cli.cli import jobs
-
-    if found.run:
-        return [jobs.run_layer(switchboard, found.run)]
-    architecture = switchboard.architecture_of_type(found.model_type)
-    if architecture is None:
-        raise ReasonError(
-            f"{found.path} is a '{found.model_type}' model, and no plugin has that architecture",
-            "`reason plugins` lists those that are there",
-        )
-    return [Layer(f"checkpoint {found.path.name}", {"model.arch": architecture.name})]
+        out.print("\n".join(["", *evaluations.places(done, compared)]))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli import __version__, profiles
 from reason_cli.api import DatasetFormatter, Hub
 from reason_cli.cli import options
-from reason_cli.cli.display import TerminalReporter, show_evaluation
 from reason_cli.config import (
     NO_WEIGHT,
     DataOptions,
@@ -28,7 +25,7 @@ from reason_cli.plugins import ArchitectureChoice, Switchboard
 from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
 if TYPE_CHECKING:
-    from reason_cli.engine.evaluate import Evaluation, Task
+    from reason_cli.engine.evaluate import Task
     from reason_cli.engine.job import TrainJob
     from reason_cli.engine.sources import Source
     from reason_cli.engine.subject import Subject
@@ -66,6 +63,7 @@ def train_job(board: Switchboard, settings: Settings, choice: ArchitectureChoice
         hardware=settings.make(HardwareOptions, "hardware"),
         settings=settings,
         version=__version__,
+        extractor=board.extractor(settings["eval.extractor"].value or sources[0].formatter.extractor),
     )
 
 
@@ -138,51 +136,31 @@ def benchmark_sources(board: Switchboard, settings: Settings) -> tuple[Source, .
 
 
 def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> list[Task]:
-    """What to grade on; a dataset's `test` split unless its spec names another."""
+    """What to grade on; a dataset's `test` split unless its spec names another.
+
+    Shots come from its `train` split, or where it has none from the rows themselves.
+    """
     from reason_cli.engine.evaluate import Task
 
-    extractor = settings["eval.extractor"].value
-    sources = [source(board, settings, SourceOptions(text), "test") for text in specs]
-    return [Task(s, board.extractor(extractor or s.formatter.extractor)) for s in sources]
+    made = []
+    for text in specs:
+        asked = source(board, settings, SourceOptions(text), "test")
+        trains = asked.split and "train" in asked.formatter.splits
+        shots = source(board, settings, SourceOptions(f"{asked.spec.name}:train"), "train") if trains else asked
+        made.append(Task(asked, shots, board.extractor(settings["eval.extractor"].value or asked.formatter.extractor)))
+    return made
 
 
 def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, checkpoint: Checkpoint) -> Subject:
-    """The model to grade, loaded."""
-    from reason_cli.engine.subject import load_subject
+    """The model to grade, loaded: by its architecture, or where no plugin knows it as any causal model is."""
+    from reason_cli.engine.subject import load_pretrained, load_subject
 
-    model_options = settings.make(choice.architecture.Options, "model")
     hardware = settings.make(HardwareOptions, "hardware")
+    if not checkpoint.run and board.architecture_of_type(checkpoint.model_type) is None:
+        return load_pretrained(checkpoint.hub_id or checkpoint.path, hardware, checkpoint.revision)
+    model_options = settings.make(choice.architecture.Options, "model")
     trained_on = checkpoint.run.read_record()["run"].get("data", ()) if checkpoint.run else ()
     return load_subject(choice.architecture, model_options, hardware, checkpoint.path, trained_on)
-
-
-def evaluate_all(
-    settings: Settings, subject: Subject, task_list: list[Task], root: Path, report: TerminalReporter, show: bool
-) -> list[Evaluation]:
-    """Grade on each task, into a folder of its own below `root`."""
-    from reason_cli.engine.chat import Template
-    from reason_cli.engine.evaluate import evaluate
-
-    template = Template(settings["data.style"].value, settings["data.system_prompt"].value)
-    eval_options = settings.make(EvalOptions, "eval")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ReasonError(f"cannot make {root}: {error.strerror}", "choose another --output") from None
-    done = []
-    for task in task_list:
-        folder = _new_folder(root, task.folder_name)
-        done.append(evaluate(subject, task, eval_options, template, folder, report))
-        if show:
-            show_evaluation(done[-1].results)
-    return done
-
-
-def _new_folder(root: Path, name: str) -> Path:
-    """A folder that is not there yet, named after the time; a second one of the same second gets a number."""
-    stamped = root / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
-    more = (stamped.with_name(f"{stamped.name}-{n}") for n in count(2))
-    return next(folder for folder in chain([stamped], more) if not folder.exists())
 
 
 def plain(value: Any) -> str:

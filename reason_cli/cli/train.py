@@ -53,8 +53,10 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
         ctx.exit(1)
     _conclude(run)
     if tasks:
+        from reason_cli.cli import evaluations
+
         subject = jobs.subject(switchboard, settings, choice, Checkpoint.find(run.path))
-        done = jobs.evaluate_all(settings, subject, tasks, run.path / "eval", report, show=True)
+        done = evaluations.grade_on(settings, subject, tasks, run.path / "eval", report, show=True)
         show_samples([s for e in done[:1] for s in e.samples if s.correct], SOLVED)
     _next_steps(run, job.sources[0].spec.name if trained.asks else "")
 

@@ -97,7 +97,8 @@ class Progress(TrainerCallback):
     def on_evaluate(self, args, state, control, **kwargs: Any) -> None:
         metrics: dict[str, float] = kwargs["metrics"]
         losses = f", training loss {self.losses[-1]:.4f}" if self.losses else ""
-        self.report.say(f"step {state.global_step:,}: validation loss {metrics['eval_loss']:.4f}{losses}")
+        accuracy = f", accuracy {metrics['eval_accuracy']:.1%}" if "eval_accuracy" in metrics else ""
+        self.report.say(f"step {state.global_step:,}: validation loss {metrics['eval_loss']:.4f}{accuracy}{losses}")
 
     def on_train_end(self, args, state, control, **kwargs: Any) -> None:
         self.report.finish()

@@ -70,9 +70,24 @@ def turns_of(item: Example | Chat, template: Template) -> list[Turn]:
     return [*system, *turns]
 
 
+def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the tokenizer says how a conversation is written."""
+    return bool(tokenizer.chat_template)
+
+
 def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, template: Template) -> str:
     """The text up to where the assistant starts to speak."""
-    return _render(tokenizer, turns_of(Example(question, "", ""), template)[:-1], prompt=True)
+    return conversation_prompt(tokenizer, (), question, template)
+
+
+def conversation_prompt(
+    tokenizer: PreTrainedTokenizerBase, shown: Sequence[Example], question: str, template: Template
+) -> str:
+    """The same, with solved examples as earlier turns of the conversation."""
+    asked = [*shown, Example(question, "", "")]
+    turns = [turn for example in asked for turn in turns_of(example, Template(template.style))]
+    system = [Turn("system", template.system_prompt)] if template.system_prompt else []
+    return _render(tokenizer, [*system, *turns[:-1]], prompt=True)
 
 
 def segments(tokenizer: PreTrainedTokenizerBase, item: Item, template: Template) -> Iterator[str]:

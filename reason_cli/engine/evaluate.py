@@ -5,35 +5,43 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from reason_cli.api import AnswerExtractor, Example
 from reason_cli.config import EvalOptions
-from reason_cli.engine.chat import Template, prompt_text
-from reason_cli.engine.generate import Answer, Decoding, answer
+from reason_cli.engine.analysis import breakdown, slips
+from reason_cli.engine.generate import Answer, Decoding, Request, answers
+from reason_cli.engine.graded import Graded
+from reason_cli.engine.grading import Said, Sample, grade, summarise
 from reason_cli.engine.hardware import autocast
+from reason_cli.engine.harness import write_harness
+from reason_cli.engine.identity import label_of, weights_sha256
+from reason_cli.engine.journal import RESULTS, SAMPLES, Journal, Place, find_place, forget
+from reason_cli.engine.prompts import Prompting, check_asks, draw_shots
 from reason_cli.engine.reading import Loaded, load
-from reason_cli.engine.report import Reporter
+from reason_cli.engine.report import Reporter, Silent
 from reason_cli.engine.sources import Source
-from reason_cli.engine.statistics import wilson
 from reason_cli.engine.subject import Subject
+from reason_cli.engine.voting import sampling_summary
 from reason_cli.errors import ReasonError
 from reason_cli.runs import write_json, write_text
 
 ENDLESS = 200  # questions of a dataset that has no end, when no limit is given
 CUT_OFF_WARNING = 0.01
 NO_ANSWER_WARNING = 0.02
+# Settings that change no answer and no verdict.
+INDIFFERENT = ("after_training", "resume", "report", "extractor", "limit")
 
 
 @dataclass(frozen=True)
 class Task:
-    """A dataset to be graded on, and the extractor that reads the answers."""
+    """A dataset to be graded on, where solved examples come from, and the extractor that reads the answers."""
 
     source: Source
+    shots: Source
     extractor: AnswerExtractor
 
     @property
@@ -44,64 +52,87 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One graded question, a line of `samples.jsonl`. `span` is where `predicted` stands in `output`."""
+class Asked:
+    """What an evaluation asks: the examples, the prompt of each, and where the rows came from."""
 
-    id: int
-    question: str
-    expected: str
-    predicted: str | None
-    correct: bool
-    strategy: str | None
-    span: tuple[int, int] | None
-    tokens: int
-    finished: bool
-    output: str
-    tags: Mapping[str, str | int]
+    loaded: Loaded
+    examples: Sequence[Example]
+    prompts: Sequence[str]
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The results of one task, as `results.json` holds them, and every sample."""
-
-    results: Mapping[str, Any]
-    samples: Sequence[Sample]
-    folder: Path
+    def requests(self, options: EvalOptions) -> list[tuple[int, int, Request]]:
+        """(question, answer, request) for every answer that is wanted, each with random numbers of its own."""
+        return [
+            (n, k, Request(prompt, _seed(options.eval_seed, n, k)))
+            for n, prompt in enumerate(self.prompts)
+            for k in range(options.samples)
+        ]
 
 
 def evaluate(
-    subject: Subject, task: Task, options: EvalOptions, template: Template, folder: Path, report: Reporter
-) -> Evaluation:
-    """Grade `subject` on `task`; writes `results.json` and `samples.jsonl` into `folder`."""
-    import torch
+    subject: Subject, task: Task, options: EvalOptions, prompting: Prompting, root: Path, report: Reporter
+) -> Graded:
+    """Grade `subject` on `task`, in a folder under `root`: `results.json` and `samples.jsonl`.
 
-    loaded = load_questions(task, options, report)
-    examples = [item for item in loaded.items if isinstance(item, Example)]
-    prompts = [prompt_text(subject.tokenizer, e.question, template) for e in examples]
-    torch.manual_seed(options.eval_seed)
-    report.start(f"answering {task.source.label}", len(prompts))
+    Answers that the same evaluation has written before are taken over, unless `options.resume` is off.
+    """
+    asked = ask(subject, task, options, prompting, report)
+    settings = _settings(subject, task, options, prompting, asked.prompts)
+    identity = _sha256(json.dumps([settings, asked.loaded.summary()], sort_keys=True))
+    place = find_place(root, task.folder_name, identity, resume=options.resume)
     begun = time.perf_counter()
-    with autocast(subject.precision, subject.model.device):
-        answers = answer(subject.model, subject.tokenizer, prompts, decoding(options), _progress(report, begun))
-    seconds = time.perf_counter() - begun
-    report.finish()
-    samples = [grade(n, e, a, task.extractor) for n, (e, a) in enumerate(zip(examples, answers, strict=True))]
+    written = _answer(subject, asked, options, place, report, task.source.label)
+    seconds = place.seconds + (time.perf_counter() - begun if written else 0.0)
+    samples = [grade(place.said[n, k], asked.examples[n], task.extractor) for n, k, _ in asked.requests(options)]
     results = {
+        "identity": identity,
         "dataset": task.source.label,
         "checkpoint": subject.checkpoint,
-        **summarise(samples),
-        "tokens": sum(a.tokens for a in answers),
-        "seconds": round(seconds, 2),
-        "tokens_per_second": round(sum(a.tokens for a in answers) / seconds, 1),
+        "model": label_of(subject.checkpoint),
+        **results_of(samples, task.extractor),
+        "tokens": sum(s.tokens for s in samples),
         "contamination": contamination(subject.trained_on, task.source.label),
-        "settings": _settings(subject, task, options, template, prompts),
-        "data": loaded.summary(),
+        "settings": settings,
+        "data": asked.loaded.summary(),
+        "timing": _timing(seconds, sum(s.tokens for s in samples)),
     }
-    write_json(folder / "results.json", results)
-    lines = (json.dumps(asdict(sample), ensure_ascii=False) for sample in samples)
-    write_text(folder / "samples.jsonl", "".join(line + "\n" for line in lines))
+    graded = Graded(results, samples, place.folder)
+    write_graded(graded)
+    forget(place)
+    if options.report:
+        write_harness(place.folder, graded)
     _warn(results, report)
-    return Evaluation(results, samples, folder)
+    return graded
+
+
+def write_graded(graded: Graded) -> None:
+    """Write `samples.jsonl`, then `results.json`: whoever sees the one finds the other."""
+    lines = (json.dumps(asdict(sample), ensure_ascii=False) for sample in graded.samples)
+    write_text(graded.folder / SAMPLES, "".join(line + "\n" for line in lines))
+    write_json(graded.folder / RESULTS, graded.results)
+
+
+def results_of(samples: Sequence[Sample], extractor: AnswerExtractor) -> dict[str, Any]:
+    """The figures of graded samples: accuracy and the rates, of several answers a question the votes, the errors."""
+    several = any(s.sample for s in samples)
+    return {
+        **summarise(samples),
+        **(sampling_summary(samples, extractor) if several else {}),
+        "errors": {"slips": slips(samples), "by": breakdown(samples)},
+    }
+
+
+# --- questions -----------------------------------------------------------------------------------------------------
+
+
+def ask(subject: Subject, task: Task, options: EvalOptions, prompting: Prompting, report: Reporter) -> Asked:
+    """The questions of a task and how they are put to this model."""
+    check_asks(prompting, subject.tokenizer, subject.checkpoint)
+    loaded = load_questions(task, options, report)
+    examples = [item for item in loaded.items if isinstance(item, Example)]
+    quiet = Silent() if task.shots == task.source else report  # how its rows are read has just been said
+    shots = draw_shots(task.shots, options.shots, options.eval_seed, quiet)
+    put = Prompting(prompting.template, prompting.plain, shots)
+    return Asked(loaded, examples, [put.prompt(subject.tokenizer, e.question) for e in examples])
 
 
 def load_questions(task: Task, options: EvalOptions, report: Reporter) -> Loaded:
@@ -116,65 +147,62 @@ def load_questions(task: Task, options: EvalOptions, report: Reporter) -> Loaded
     return loaded
 
 
+def _seed(seed: int, question: int, answer: int) -> int:
+    digest = hashlib.sha256(f"{seed}/{question}/{answer}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+# --- answers -------------------------------------------------------------------------------------------------------
+
+
+def _answer(subject: Subject, asked: Asked, options: EvalOptions, place: Place, report: Reporter, label: str) -> int:
+    """Write the answers that are not there yet into the journal; gives how many these were."""
+    wanted = asked.requests(options)
+    missing = [(n, k, request) for n, k, request in wanted if (n, k) not in place.said]
+    if len(missing) < len(wanted):
+        there = len(wanted) - len(missing)
+        report.say(f"{place.folder}: {there:,} of {len(wanted):,} answers are there already (--no-resume: anew)")
+    if not missing:
+        return 0
+    journal, begun = Journal(place), time.perf_counter()
+    report.start(f"answering {label}", len(wanted))
+    try:
+        given = _given(subject, [request for _, _, request in missing], options)
+        for done, (index, answer) in enumerate(given, len(wanted) - len(missing) + 1):
+            n, k, _ = missing[index]
+            spent = time.perf_counter() - begun
+            journal.write(Said(n, k, answer.text, answer.tokens, answer.finished), spent)
+            report.update(done, {"": f"{done / spent:.1f} answers/s"})
+    finally:
+        report.finish()
+        journal.close()
+    return len(missing)
+
+
+def _given(subject: Subject, requests: Sequence[Request], options: EvalOptions) -> Iterator[tuple[int, Answer]]:
+    """(index, answer) as each is finished, by the backend that was asked for."""
+    if options.backend == "vllm":
+        from reason_cli.engine import vllm_backend
+
+        yield from vllm_backend.answers(subject.model, subject.tokenizer, requests, decoding(options))
+    else:
+        with autocast(subject.precision, subject.model.device):
+            yield from answers(subject.model, subject.tokenizer, requests, decoding(options))
+
+
 def decoding(options: EvalOptions) -> Decoding:
     """The part of the options that says how to generate."""
-    return Decoding(options.batch_size, options.max_new_tokens, options.temperature, options.top_p, options.calculator)
-
-
-def _progress(report: Reporter, begun: float):
-    def done(count: int) -> None:
-        report.update(count, {"": f"{count / (time.perf_counter() - begun):.1f} questions/s"})
-
-    return done
-
-
-def grade(number: int, example: Example, given: Answer, extractor: AnswerExtractor) -> Sample:
-    """One answer against what was expected."""
-    found = extractor.extract(given.text)
-    return Sample(
-        id=number,
-        question=example.question,
-        expected=example.answer,
-        predicted=found.value if found else None,
-        correct=found is not None and extractor.correct(found.value, example),
-        strategy=found.strategy if found else None,
-        span=found.span if found else None,
-        tokens=given.tokens,
-        finished=given.finished,
-        output=given.text,
-        tags=dict(example.tags),
+    stop = tuple(text.replace("\\n", "\n") for text in options.stop)  # as typed on a command line
+    return Decoding(
+        options.batch_size, options.max_new_tokens, options.temperature, options.top_p, options.calculator, stop
     )
 
 
-def summarise(samples: Sequence[Sample]) -> dict[str, Any]:
-    """Accuracy with its interval, the rates beside it, and accuracy by each tag."""
-    n = len(samples)
-    return {
-        **_share(samples),
-        "no_answer_rate": round(sum(s.predicted is None for s in samples) / n, 6),
-        "cut_off_rate": round(sum(not s.finished for s in samples) / n, 6),
-        "mean_tokens": round(sum(s.tokens for s in samples) / n, 2),
-        "strategies": dict(Counter(s.strategy or "none" for s in samples).most_common()),
-        "by": _by_tag(samples),
-    }
-
-
-def _share(samples: Sequence[Sample]) -> dict[str, Any]:
-    n, correct = len(samples), sum(s.correct for s in samples)
-    low, high = wilson(correct, n)
-    return {"n": n, "correct": correct, "accuracy": round(correct / n, 6), "wilson95": [round(low, 6), round(high, 6)]}
-
-
-def _by_tag(samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
-    by: dict[str, dict[str, Any]] = {}
-    for tag in sorted({tag for s in samples for tag in s.tags}):
-        values = sorted({s.tags[tag] for s in samples if tag in s.tags}, key=lambda v: (isinstance(v, str), v))
-        by[tag] = {str(v): _share([s for s in samples if s.tags.get(tag) == v]) for v in values}
-    return by
+# --- what is written down ------------------------------------------------------------------------------------------
 
 
 def _settings(
-    subject: Subject, task: Task, options: EvalOptions, template: Template, prompts: Sequence[str]
+    subject: Subject, task: Task, options: EvalOptions, prompting: Prompting, prompts: Sequence[str]
 ) -> dict[str, Any]:
     """All that another would need to get the same figures."""
     import torch
@@ -182,17 +210,29 @@ def _settings(
 
     written = subject.tokenizer.chat_template or ""
     return {
-        **{k: v for k, v in asdict(options).items() if k not in ("after_training", "extractor")},
+        **{name: value for name, value in asdict(options).items() if name not in INDIFFERENT},
+        "stop": list(options.stop),
         "extractor": task.extractor.name,
-        "system_prompt": template.system_prompt,
-        "style": template.style,
+        "system_prompt": prompting.template.system_prompt,
+        "style": prompting.template.style,
         "precision": subject.precision.name,
         "device": str(subject.model.device),
+        "weights_sha256": weights_sha256(_folder_of(subject)),
         "prompts_sha256": _sha256("\0".join(prompts)),
         "chat_template_sha256": _sha256(written if isinstance(written, str) else json.dumps(written)),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def _folder_of(subject: Subject) -> Path:
+    """Where the weights lie; those of the hub in its cache."""
+    named = Path(subject.checkpoint)
+    return named if named.is_dir() else Path(subject.model.config._name_or_path)
+
+
+def _timing(seconds: float, tokens: int) -> dict[str, float]:
+    return {"seconds": round(seconds, 3), "tokens_per_second": round(tokens / seconds, 1) if seconds else 0.0}
 
 
 def contamination(trained_on: Sequence[Mapping[str, Any]], label: str) -> int | None:

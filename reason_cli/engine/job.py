@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reason_cli.api import Architecture, ArchitectureOptions
+from reason_cli.api import AnswerExtractor, Architecture, ArchitectureOptions
 from reason_cli.config import DataOptions, EvalOptions, HardwareOptions, Settings, TrainOptions
 from reason_cli.engine.sources import Source
 
@@ -14,7 +14,7 @@ class TrainJob:
     """All that a run is made of; every name is already an object.
 
     `validation` are the sources that watch the loss, if they are not held out of the training rows; `benchmarks`
-    those whose questions the training rows are searched for.
+    those whose questions the training rows are searched for. `extractor` grades the held-out questions.
     """
 
     architecture: Architecture
@@ -29,3 +29,4 @@ class TrainJob:
     hardware: HardwareOptions
     settings: Settings
     version: str
+    extractor: AnswerExtractor

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Example
+from reason_cli.config import TrainOptions
 from reason_cli.engine.batches import Collator
 from reason_cli.engine.chat import prompt_text
 from reason_cli.engine.generate import Decoding, answer
@@ -49,6 +52,7 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     report = Logged(report, run.log)
     set_seed(job.train.seed)
     check_steps(job.train, resume, report)
+    _check_best(job.train)
     if resume is not None:
         check_tokenizer(job, run)
     ready = prepare(job, report, resume)
@@ -69,10 +73,35 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
         report.say(ready.data.rows.counts())
     held_out = ready.data.held_out
     asks = not held_out or any(isinstance(item, Example) for item in held_out)
+    _say_best(trainer, report)
     if stop.signal is not None:
         return Trained(run, step, stop.signal.name, asks)
     save_final(trainer.accelerator.unwrap_model(trainer.model), ready.data.tokenizer, run)
     return Trained(run, step, None, asks)
+
+
+def _check_best(options: TrainOptions) -> None:
+    """Refuse to choose the best checkpoint by what is not there at every one of them."""
+    if options.load_best == "off":
+        return
+    if options.save_steps % options.eval_steps:
+        raise ReasonError(
+            f"train.load_best needs a validation at each checkpoint, and save_steps {options.save_steps} "
+            f"is no multiple of eval_steps {options.eval_steps}",
+            "set one to the other",
+            usage=True,
+        )
+    if options.load_best == "accuracy" and not options.eval_accuracy:
+        raise ReasonError(
+            "train.load_best is 'accuracy', and no questions are asked at validation", "set --eval-accuracy", usage=True
+        )
+
+
+def _say_best(trainer: ReasonTrainer, report: Reporter) -> None:
+    best = trainer.state.best_model_checkpoint
+    if trainer.options.load_best != "off" and best:
+        figure = f"{trainer.options.load_best} {trainer.state.best_metric:.4f}"
+        report.say(f"best of the validations: {Path(best).name}, {figure}; the run ends with it")
 
 
 def _keep(trainer: ReasonTrainer, ready: Prepared, run: Run, report: Reporter) -> None:
@@ -117,10 +146,13 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     writer = SummaryWriter(str(run.tensorboard))
     streams = isinstance(data.rows, Stream)
     evaluates = data.held_out_rows is not None
+    if job.train.load_best != "off" and not evaluates:
+        raise ReasonError("train.load_best needs held-out rows", "set --validation or --validation-split")
     trainer = ReasonTrainer(
         clock=clock,
         options=job.train,
         mixture=data.mixture,
+        accuracy=_accuracy(job, ready, report),
         model=ready.model,
         args=arguments(job.train, ready.precision, ready.device.type, run, evaluates=evaluates, streams=streams),
         train_dataset=data.rows,
@@ -138,6 +170,28 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     if job.train.samples:
         trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
     return trainer, stop
+
+
+def _accuracy(job: TrainJob, ready: Prepared, report: Reporter) -> Callable[[], float] | None:
+    """A function that answers the same few held-out questions and gives the share of right answers."""
+    data, options = ready.data, job.eval
+    asked = [item for item in data.held_out if isinstance(item, Example)]
+    if not job.train.eval_accuracy:
+        return None
+    if not asked:
+        report.warn("train.eval_accuracy: no question is held out, so the loss alone is watched")
+        return None
+    chosen = random.Random(job.train.seed).sample(asked, min(job.train.eval_accuracy, len(asked)))
+    prompts = [prompt_text(data.tokenizer, e.question, data.encoder.template) for e in chosen]
+    decoding = Decoding(options.batch_size, options.max_new_tokens, calculator=options.calculator)
+
+    def share() -> float:
+        answers = answer(ready.model, data.tokenizer, prompts, decoding)
+        found = [job.extractor.extract(given.text) for given in answers]
+        right = [f is not None and job.extractor.correct(f.value, e) for f, e in zip(found, chosen, strict=True)]
+        return sum(right) / len(right)
+
+    return share
 
 
 def _sampler(job: TrainJob, ready: Prepared, report: Reporter, writer: Any):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
     from transformers import PreTrainedModel
+    from transformers.trainer_utils import EvalLoopOutput
 
     from reason_cli.engine.hardware import Precision
     from reason_cli.runs import Run
@@ -46,6 +47,9 @@ class Clock:
         by_time = self.seconds / self.max_seconds if self.max_seconds else 0.0
         return max(step / self.max_steps, by_time)
 
+
+ACCURACY = "eval_accuracy"
+BEST = {"off": None, "loss": "eval_loss", "accuracy": ACCURACY}
 
 SHAPES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 1.0,
@@ -93,17 +97,32 @@ def arguments(
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=True,
+        load_best_model_at_end=options.load_best != "off",
+        metric_for_best_model=BEST[options.load_best],
+        greater_is_better=options.load_best == "accuracy",
     )
 
 
 class ReasonTrainer(Trainer):
-    """The Trainer; `clock` sets the fall of the learning rate, `mixture` how much of each source is trained on."""
+    """The Trainer; `clock` sets the fall of the learning rate, `mixture` how much of each source is trained on.
 
-    def __init__(self, *, clock: Clock, options: TrainOptions, mixture: Mixture | None = None, **kwargs: Any) -> None:
+    `accuracy`, where given, answers and grades held-out questions at each validation; it stands beside the loss.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        options: TrainOptions,
+        mixture: Mixture | None = None,
+        accuracy: Callable[[], float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.clock = clock
         self.options = options
         self.mixture = mixture
+        self.accuracy = accuracy
         collator: Any = self.data_collator
         self.pad_token_id: int = collator.pad_token_id
         self._tokens: torch.Tensor | int = 0
@@ -114,6 +133,13 @@ class ReasonTrainer(Trainer):
         real = inputs["input_ids"] != self.pad_token_id if packed else inputs["attention_mask"]
         self._tokens = self._tokens + real.sum()
         return super().training_step(model, inputs, *args, **kwargs)
+
+    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
+        """The library's, and the accuracy among its metrics: logged, drawn, and what the best may be chosen by."""
+        output = super().evaluation_loop(*args, **kwargs)
+        if self.accuracy is not None and output.metrics is not None:
+            output.metrics[ACCURACY] = self.accuracy()
+        return output
 
     def tokens_seen(self) -> int:
         """Tokens trained on in this process, padding left out."""

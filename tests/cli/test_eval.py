@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 
 import pytest
-from support import read_lines, run, spawn, write_rows
+from support import read_lines, run, spawn, start, write_rows
+
+from reason_cli.testing import byte_tokenizer
 
 SHORT = ("--max-new-tokens", "8", "--device", "cpu")
+
+
+@pytest.fixture
+def tokenizer():
+    return byte_tokenizer()
 
 
 @pytest.fixture
@@ -71,7 +79,7 @@ def test_weights_of_no_known_type_are_refused(run_folder, tmp_path):
     config = json.loads((tmp_path / "weights" / "config.json").read_text()) | {"model_type": "unheard-of"}
     (tmp_path / "weights" / "config.json").write_text(json.dumps(config))
     result = run("eval", "additions@2", "--checkpoint", tmp_path / "weights")
-    assert result.code == 1 and "'unheard-of' model, and no plugin has that architecture" in result.error_line
+    assert result.code == 1 and "weights as a causal language model" in result.error_line
 
 
 def test_a_checkpoint_within_the_run(run_folder):
@@ -109,6 +117,110 @@ def test_a_local_file_is_graded(run_folder, tmp_path):
     path = write_rows(tmp_path / "mine.jsonl", [{"question": "1 + 1?", "answer": "2"}] * 3)
     run("eval", path, "--checkpoint", run_folder, *SHORT).ok()
     assert results_in(run_folder / "eval")["n"] == 3
+
+
+# --- other models, other prompts -----------------------------------------------------------------------------------
+
+ASK = ("--template", "Q: {question}\\nA:", "--stop", "Q:")
+
+
+@pytest.fixture
+def gpt2(tmp_path, tokenizer):
+    """A folder as `transformers` writes it, of a model that no plugin knows and a tokenizer without a chat template."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    ends = {"bos_token_id": tokenizer.eos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    config = GPT2Config(vocab_size=len(tokenizer), n_positions=256, n_embd=16, n_layer=1, n_head=2, **ends)
+    GPT2LMHeadModel(config).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    (tmp_path / "base" / "chat_template.jinja").unlink()
+    return tmp_path / "base"
+
+
+def test_any_causal_model_is_a_checkpoint_once_it_is_said_how_to_ask(gpt2, tiny, tmp_path):
+    result = run("eval", "additions@2", "--checkpoint", gpt2, *SHORT)
+    assert result.code == 1 and "has no chat template" in result.error_line and "--template" in result.error_line
+    run("eval", "additions@2", "--checkpoint", gpt2, *ASK, *SHORT).ok()
+    results = results_in(tmp_path / "eval")
+    assert results["n"] == 2 and results["model"] == "base"
+    assert results["settings"]["stop"] == ["Q:"] and results["contamination"] is None
+
+
+def test_a_template_without_a_question_is_refused(run_folder):
+    result = run("eval", "additions@2", "--checkpoint", run_folder, "--template", "Answer:", *SHORT)
+    assert result.code == 2 and "eval.template has no {question} in it" in result.error_line
+
+
+def test_a_model_of_the_hub_that_cannot_be_had(tiny):
+    result = run("eval", "additions@2", "--checkpoint", "nobody/no-such-model")
+    assert result.code == 1 and "nobody/no-such-model" in result.error_line
+
+
+def test_shots_come_from_the_train_split(run_folder):
+    run("eval", "additions@2", "--checkpoint", run_folder, "--shots", 2, *SHORT).ok()
+    assert results_in(run_folder / "eval")["settings"]["shots"] == 2
+
+
+def test_shots_of_a_file_are_its_other_rows(run_folder, tmp_path):
+    rows = [{"question": f"{n} + 1?", "answer": str(n + 1)} for n in range(4)]
+    path = write_rows(tmp_path / "mine.jsonl", rows)
+    run("eval", path, "--checkpoint", run_folder, "--shots", 3, *SHORT).ok()
+    result = run("eval", path, "--checkpoint", run_folder, "--shots", 4, *SHORT)
+    assert result.code == 1 and "4 shots were asked for" in result.err and "has 4 questions" in result.err
+
+
+# --- several checkpoints -------------------------------------------------------------------------------------------
+
+
+def test_several_checkpoints_are_compared_and_vote(run_folder, tmp_path):
+    both = ("--checkpoint", run_folder / "checkpoints" / "checkpoint-15", "--checkpoint", run_folder)
+    result = run("eval", "additions@6", *both, *SHORT).ok()
+    assert "2 checkpoints and their vote" in result.out and "McNemar" in result.out
+    assert len(list((run_folder / "eval").glob("*/results.json"))) == 2
+    (folder,) = (tmp_path / "eval").iterdir()
+    assert json.loads((folder / "ensemble" / "results.json").read_text())["model"] == "ensemble of 2"
+    compared = json.loads((folder / "comparison.json").read_text())
+    assert len(compared) == 2 and compared[0]["n"] == 6
+    assert folder.name in result.out
+
+
+def test_several_checkpoints_and_datasets_as_json(run_folder, tmp_path):
+    both = ("--checkpoint", run_folder / "checkpoints" / "checkpoint-15", "--checkpoint", run_folder)
+    output = ("--output", tmp_path / "out", "--no-report")
+    found = run("eval", "additions@3", "word-problems@2", *both, "--json", *output, *SHORT).json()
+    assert [(r["dataset"], r["n"]) for r in found] == [("additions:test", 3), ("word-problems:test", 2)] * 3
+    assert [len(r.get("comparisons", [])) for r in found] == [0, 0, 0, 0, 2, 2]
+
+
+# --- interrupted ---------------------------------------------------------------------------------------------------
+
+
+def test_an_evaluation_that_was_killed_ends_as_one_that_was_not(run_folder, tmp_path):
+    """SIGKILL at two moments, by how much was answered; then the same command once more."""
+    command = ["eval", "additions@300", "--checkpoint", run_folder, "--batch-size", 16, "--max-new-tokens", 24]
+    command += ["--device", "cpu", "--no-report", "--samples", 2, "--temperature", 0.7]
+    run(*command, "--output", tmp_path / "whole").ok()
+    for lines in (5, 300):
+        process = start(*command, "--output", tmp_path / "killed")
+        deadline = time.monotonic() + 120
+        while answered(tmp_path / "killed") < lines and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        assert lines <= answered(tmp_path / "killed") < 600, "it was killed in the midst of it"
+    last = run(*command, "--output", tmp_path / "killed").ok()
+    assert "answers are there already" in last.err
+    (whole,), (killed,) = ((tmp_path / name).iterdir() for name in ("whole", "killed"))
+    assert sorted(p.name for p in killed.iterdir()) == ["results.json", "samples.jsonl"]
+    assert (whole / "samples.jsonl").read_bytes() == (killed / "samples.jsonl").read_bytes()
+    untimed = [path.read_text().rpartition('"timing"')[0] for path in (whole / "results.json", killed / "results.json")]
+    assert untimed[0] == untimed[1] != ""
+
+
+def answered(root):
+    return sum(path.read_bytes().count(b"\n") for path in root.glob("*/answers.jsonl"))
 
 
 def test_plain_text_cannot_be_graded(run_folder, tiny):

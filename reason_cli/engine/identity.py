@@ -1,0 +1,35 @@
+"""Which weights a checkpoint holds, and what to call it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from reason_cli.runs import step_of
+
+PIECE = 2**20  # bytes read at once
+
+
+def weights_sha256(folder: Path) -> str:
+    """A hash of a folder's weights, config and tokenizer."""
+    digest = hashlib.sha256()
+    names = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
+    for path in sorted([*folder.glob("*.safetensors"), *(folder / name for name in names)]):
+        if path.is_file():
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                while piece := file.read(PIECE):
+                    digest.update(piece)
+    return digest.hexdigest()
+
+
+def label_of(checkpoint: str) -> str:
+    """What a person would call it: the run's name (and the step), a folder's name, a hub id."""
+    path = Path(checkpoint)
+    if not path.is_dir():
+        return checkpoint
+    parents = path.resolve().parents
+    run = next((parent for parent in list(parents)[:2] if (parent / "run.toml").is_file()), None)
+    if run is None:
+        return path.resolve().name
+    return f"{run.name}/{path.name}" if step_of(path) >= 0 else run.name
