@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -54,7 +55,7 @@ def shell_lines():
 @pytest.mark.parametrize("line", sorted(set(shell_lines())))
 def test_the_commands_of_the_readme_are_understood(line, tmp_path, monkeypatch):
     """Names, flags and settings in the README exist: each line is planned, or fails for its files alone."""
-    _, command, *rest = line.split()
+    _, command, *rest = shlex.split(line)
     if command == "train" and "--dry-run" not in rest:
         rest.append("--dry-run")
     if "mine" in rest:
@@ -64,10 +65,14 @@ def test_the_commands_of_the_readme_are_understood(line, tmp_path, monkeypatch):
         (tmp_path / "profiles" / "mine.toml").write_text(text[1], encoding="utf-8")
     if "problems.jsonl" in rest:
         (tmp_path / "problems.jsonl").write_text('{"input": "2 + 2?", "target": "4"}\n', encoding="utf-8")
+    if "outputs.jsonl" in rest:
+        (tmp_path / "outputs.jsonl").write_text('{"output": "#### 4", "target": "4"}\n', encoding="utf-8")
     result = run(command, *rest)
     if "gsm8k:train" in rest:
         assert "dataset 'openai/gsm8k' cannot be had from the hub" in result.error_line
-    elif "--resume" in rest or "--checkpoint" in rest:
+    elif "openai-community/gpt2" in rest:
+        assert "openai-community/gpt2" in result.error_line
+    elif "--resume" in rest or "--checkpoint" in rest or command == "compare":
         assert "runs/gsm8k" in result.error_line
     else:
         result.ok()
