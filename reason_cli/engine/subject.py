@@ -77,7 +77,7 @@ def load_pretrained(id_or_path: str | Path, hardware: HardwareOptions, revision:
     hush_libraries()
     device = pick_device(hardware)
     precision = pick_precision(hardware.precision, device)
-    folder = _folder(str(id_or_path), revision)
+    folder = folder_of(id_or_path, revision)
     base = _base_of(folder) if (folder / ADAPTER).is_file() else folder
     own = any((folder / name).is_file() for name in TOKENIZER_FILES)
     tokenizer = tokenizers.load(str(folder if own else base))
@@ -108,10 +108,11 @@ def _keep_ends_alone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase)
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id)
 
 
-def _folder(id_or_path: str, revision: str) -> Path:
+def folder_of(id_or_path: str | Path, revision: str = "") -> Path:
+    """The folder with a model's files, fetched where the hub has it. Raises `ReasonError` when there is none."""
     folder = Path(id_or_path)
     if not folder.is_dir():
-        return hub.model(id_or_path, revision)
+        return hub.model(str(id_or_path), revision)
     if not is_weights(folder):
         raise ReasonError(f"{folder} has no whole safetensors weights", "pass a folder that transformers saved")
     return folder
@@ -125,7 +126,7 @@ def _base_of(adapter: Path) -> Path:
     except (OSError, ValueError, TypeError, KeyError):
         raise ReasonError(f"{adapter / ADAPTER} does not name its base model", "pass an adapter of peft's") from None
     try:
-        return _folder(name, revision)
+        return folder_of(name, revision)
     except ReasonError as error:
         raise ReasonError(f"the base model of {adapter}: {error.message}", error.hint) from None
 
