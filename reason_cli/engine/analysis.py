@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Any
 
 from reason_cli.calculator import evaluate
-from reason_cli.engine.expressions import OPERATIONS
 from reason_cli.engine.grading import Sample, shares_by
 from reason_cli.engine.steps import equations
+from reason_cli.engine.wording import OPERATIONS
 
 MOST_STEPS = 8  # as many or more are one part
 WORDS = (20, 40, 60, 80, 120)  # the most words of a question in each part but the last

@@ -12,56 +12,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from reason_cli.calculator import NUMBER
-from reason_cli.engine.measures import MEASURES, measure
+from reason_cli.engine.wording import ARTICLES, CHANGES, CONJUNCTIONS, LEADS, MEASURES, SHOWN, SIGNS, TOKEN, measure
 
-_LETTER = r"[^\W\d_]"
-_AHEAD = r"(?=\s{0,3}[$(]?\s?(?:\.?\d|[¼-¾⅐-⅞]))"  # an operand follows
-_TOKEN = re.compile(
-    rf"""
-    (?P<equals>==?(?![=<>])|≈)
-  | (?P<fraction>\\[dt]?frac\{{\d{{1,15}}\}}\{{\d{{1,15}}\}}
-      | \d{{0,15}}[¼-¾⅐-⅞] | \d{{1,15}}[ ]\d{{1,15}}/\d{{1,15}}(?![\d/]))
-  | (?P<number>\.?\d(?:[\d,._'’:]*\d)?)
-  | (?P<percent>\\?% | percent\b)
-  | (?P<of>of(?:[ ](?:the|her|his|their|its|those|these|all))?{_AHEAD})
-  | (?P<operator>(?:[xX]|(?:plus|minus|times|divided[ ]by|multiplied[ ]by)\b){_AHEAD}
-      | \\(?:times|cdot|div)\b | // | [-−–+×÷·⋅/](?!(?<=\w[-/]){_LETTER}) | (?<!\*)\*(?!\*))
-  | (?P<word>[-/]?{_LETTER}\w*(?:['’-]{_LETTER}+)*)
-  | (?P<stop>\\[()\[\]] | \.(?!\.) | [,;:!?—<>|])
-  | (?P<remark>\([^()\d=]{{0,80}}\))
-  | (?P<open>[(\[])
-  | (?P<close>[)\]])
-  | (?P<blank>\s+ | \\?[$€£¥°"“”] | \\[,;!] | \*\*+(?!\d) | (?<![\w)*])\*\*+ | \\text\s?\{{[^{{}}]{{0,60}}\}})
-  | (?P<odd>.)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
 _NUMBER = re.compile(rf"(?!0\d){NUMBER}", re.ASCII)  # 0900 is a time
 _FRACTION = re.compile(r"\d+/\d|[¼-¾⅐-⅞]")
 _BROKEN = re.compile(r"\d, \d{3}")
 _DIGITS = re.compile(r"\d+")
-_SIGNS = {
-    **dict.fromkeys(("-", "−", "–", "minus"), "-"),
-    **dict.fromkeys(("+", "plus"), "+"),
-    **dict.fromkeys(("/", "//", "÷", r"\div", "divided by"), "/"),
-}  # every other operator multiplies
-_SHOWN = {"+": "+", "-": "-", "*": "×", "/": "÷"}
-OPERATIONS = tuple(_SHOWN.values())
-
-# After one of these a number is part of something that is not read: "half of 20 + 5", "3 more than 4 * 2".
-_LEADS = frozenset(
-    {"half", "halves", "third", "thirds", "quarter", "quarters", "fourth", "fifth", "fifths", "sixth", "seventh"}
-    | {"eighth", "ninth", "tenth", "twice", "thrice", "double", "triple", "than", "by", "from", "average", "mean"}
-    | {"percentage", "negative"}
-)
-# Before one of these a number is not what its digits say: "5 thousand", "3 remainder 1", "9 am", "3 and a half".
-_CHANGES = frozenset(
-    {"hundred", "thousand", "million", "billion", "trillion", "remainder", "squared", "cubed", "times", "am", "pm"}
-    | {"st", "nd", "rd", "th", "half", "halves"}
-)
-# A dash may stand after one of these.
-_CONJUNCTIONS = frozenset({"and", "because", "so", "since", "then", "is", "are", "was", "were"})
-_ARTICLES = frozenset("aAI")  # the only single letters that stand for no quantity
 _MOST_WORDS = 4  # of a unit, between a number and an operator
 
 
@@ -87,9 +43,9 @@ class Side:
 
     @property
     def operations(self) -> frozenset[str]:
-        """The operations with two operands, of `OPERATIONS`."""
+        """The operations with two operands, of `wording.OPERATIONS`."""
         pairs = zip(self.parts, self.parts[1:], strict=False)
-        return frozenset(_SHOWN[sign] for left, sign in pairs if sign in _SHOWN and left not in ("(", *_SHOWN))
+        return frozenset(SHOWN[sign] for left, sign in pairs if sign in SHOWN and left not in ("(", *SHOWN))
 
 
 def equal_sides(line: str, start: int = 0) -> list[tuple[Side, Side]]:
@@ -98,7 +54,7 @@ def equal_sides(line: str, start: int = 0) -> list[tuple[Side, Side]]:
     `a = b = c` gives `(a, b)` and `(b, c)`, with the same `b`.
     """
     reader = _Reader(line, start)
-    for token in _TOKEN.finditer(line):
+    for token in TOKEN.finditer(line):
         getattr(reader, f"on_{token.lastgroup}")(token)
     reader.close()
     return reader.found
@@ -136,7 +92,7 @@ class _Reader:
             side = Side(where + 1, side.end, side.parts[at + 1 :], side.units)
         else:
             sure &= not self._doubted
-        while side.parts and side.parts[-1] in ("(", *_SHOWN):
+        while side.parts and side.parts[-1] in ("(", *SHOWN):
             side.parts.pop()
         side.sure = sure and not self._changed()
         if not side.parts:
@@ -148,13 +104,13 @@ class _Reader:
     def _changed(self) -> bool:
         """Whether the words after the last number change what it says."""
         near = self._words[:_MOST_WORDS]
-        return any(word in _CHANGES or len(word) == 1 or word[-1].isdigit() for word in near)
+        return any(word in CHANGES or len(word) == 1 or word[-1].isdigit() for word in near)
 
     def _begin(self, token: re.Match[str]) -> Side:
         place = self._start + token.start()
         self._side = Side(place, place)
         variable = bool(self._words) and len(self._words[-1]) == 1
-        self._doubted = self._doubt or variable or not _LEADS.isdisjoint(self._words[-2:])
+        self._doubted = self._doubt or variable or not LEADS.isdisjoint(self._words[-2:])
         self._doubt = False
         if not self._fresh:
             self._waiting = None
@@ -227,10 +183,10 @@ class _Reader:
             self.on_word(token)
 
     def on_operator(self, token: re.Match[str]) -> None:
-        sign = _SIGNS.get(token[0], "*")
+        sign = SIGNS.get(token[0], "*")
         if self._side and not self._expects:
             told = self._waiting is not None and len(token[0]) > 2  # "= 20 times 2 people" may say 20
-            dash = bool(self._words) and self._words[-1] in _CONJUNCTIONS
+            dash = bool(self._words) and self._words[-1] in CONJUNCTIONS
             self._side.sure &= not (told or dash or len(self._words) > _MOST_WORDS or self._changed())
             self._side.units.update(self._words[:2])
             self._write(token, sign, expects=True)
@@ -247,8 +203,8 @@ class _Reader:
         if self._side and self._expects:
             self.close(sure=False)
             self._pause(doubt=True)
-        if token[0] not in _ARTICLES or self._glued(token):
-            self._words.append(token[0].lstrip("-/"))
+        if token[0] not in ARTICLES or self._glued(token):
+            self._words.append(token[0].lstrip("-/").lower())
         self._fresh &= self._side is not None
 
     def on_stop(self, token: re.Match[str]) -> None:

@@ -15,7 +15,7 @@ from itertools import islice
 
 from reason_cli.calculator import evaluate
 from reason_cli.engine.expressions import Side, equal_sides
-from reason_cli.engine.measures import MEASURES, may_convert, measure
+from reason_cli.engine.wording import MEASURES, may_convert, measure
 
 LONGEST = 2**15  # characters of a text that are read
 MOST = 1_000  # equations of a text that are read; a solution has a dozen
@@ -31,7 +31,7 @@ class Equation:
     """An equation with arithmetic on a side, from `span[0]` to `span[1]` of the text.
 
     `true` is `None` where it cannot be told: a variable, a change of units, a value out of bounds. `operations` are
-    those of `expressions.OPERATIONS` on its left side. `goes_on`: its left side is the right side of the one before.
+    those of `wording.OPERATIONS` on its left side. `goes_on`: its left side is the right side of the one before.
     """
 
     span: tuple[int, int]

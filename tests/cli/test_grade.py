@@ -99,7 +99,9 @@ def test_files_of_lm_evaluation_harness_count_each_answer_once(tmp_path):
     (path,) = tmp_path.glob("lm-eval/samples_*.jsonl")
     assert len(read_lines(path)) > 3
     result = run("grade", path, "--text-column", "resps.0.0", "--gold-column", "target")
-    assert "3 answers" in result.ok().out and "66.7%" in result.out
+    assert "3 answers\n" in result.ok().out and "66.7%" in result.out
+    results = run("grade", path, "--text-column", "resps.0.0", "--gold-column", "target", "--json").json()
+    assert (results["n"], results["correct"]) == (3, 2) and "answers" not in results
     assert "graded once each: the rows of lm-evaluation-harness's filter 'strict-match'; " in result.err
 
 
@@ -140,6 +142,8 @@ def test_gold_answers_that_are_none(tmp_path):
     path = write_rows(tmp_path / "rows.jsonl", [{"text": "1", "gold": "red"}])
     result = run("grade", path)
     assert result.code == 1 and "no row of" in result.err and "the gold answer 'red' holds none" in result.err
+    path = write_rows(tmp_path / "empty.jsonl", [{"text": "1", "gold": None}, {"text": "1", "gold": " "}])
+    assert run("grade", path).err.count("'gold' is empty") == 4
 
 
 # --- what is written ---------------------------------------------------------------------------------------------
@@ -188,7 +192,7 @@ def test_places_that_are_refused(rows, tmp_path):
 
 
 def test_a_file_that_breaks_off_leaves_no_output(tmp_path):
-    whole = gzip.compress("".join(json.dumps(ROWS[0]) + "\n" for _ in range(9999)).encode())
+    whole = gzip.compress("".join(json.dumps({**ROWS[0], "n": n * n}) + "\n" for n in range(40_000)).encode())
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(whole[: len(whole) // 2])
     result = run("grade", path, "--output", tmp_path / "out.jsonl")
