@@ -69,7 +69,7 @@ def packages(path: Path, *, functions: bool = True) -> set[str]:
 
 LIGHT = [["--help"], ["--version"], ["plugins"], ["plugins", "--json"], ["train", "--help"], ["eval", "--help"],
          ["compare", "--help"], ["profiles"], ["profiles", "fast"], ["fly"]]  # fmt: skip
-HEAVY = {"torch", "transformers", "datasets", "numba", "tokenizers", "reasoning_gym"}
+HEAVY = {"torch", "transformers", "matplotlib", "datasets", "numba", "tokenizers", "reasoning_gym"}
 
 
 @pytest.mark.parametrize("arguments", LIGHT, ids=" ".join)
