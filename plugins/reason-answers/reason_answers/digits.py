@@ -23,8 +23,8 @@ SCALES |= {"lakh": 10**5, "crore": 10**7}
 _LETTERS = {"k": 10**3, "K": 10**3, "M": 10**6, "mn": 10**6, "bn": 10**9}
 _PARTS = {"half": 2, "third": 3, "quarter": 4}
 
-_VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
-START = re.compile(rf"[0-9.\\{_VULGAR}]")
+VULGAR = "½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒"
+START = re.compile(rf"[0-9.\\{VULGAR}]")
 
 _FRAC = r"\\(?:[dtcs]|nice)?frac[ ]?(?:\{[ ]?(-?\d{1,40})[ ]?\}|(\d))[ ]?(?:\{[ ]?(\d{1,40})[ ]?\}|(\d))"
 _FRACTION = re.compile(_FRAC, re.ASCII)
@@ -46,7 +46,7 @@ _EXPONENT = re.compile(r"[eE]([-+]?\d{1,4})(?!\w)", re.ASCII)
 _RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺\u2212", "0123456789-+-")
 _BELOW = re.compile(r"[ ]?/[ ]?(\d{1,40})(?!\d|[/.]\d)", re.ASCII)
 _PART = re.compile(
-    rf"[ ]?(?P<vulgar>[{_VULGAR}])"
+    rf"[ ]?(?P<vulgar>[{VULGAR}])"
     r"|[ ](?:and[ ])?(?P<top>\d{1,40})[ ]?/[ ]?(?P<bottom>\d{1,40})(?!\d|[/.]\d)"
     r"|[ ]and[ ](?:a|one)[ -](?P<word>half|third|quarter)\b",
     re.ASCII,
@@ -67,7 +67,7 @@ def at(text: str, place: int, end: int, prose: bool = True) -> tuple[Value | Non
     if text[place] == "\\":
         match = _FRACTION.match(text, place, end)
         return (_ratio(*_terms(match)), match.end()) if match else (None, place + 1)
-    if text[place] in _VULGAR:
+    if text[place] in VULGAR:
         return _scaled(_vulgar(text[place]), text, place + 1, end) if prose else (None, place + 1)
     match = _NUMBER.match(text, place, end)
     if match is None:

@@ -27,6 +27,7 @@ _ANSWER_IS = re.compile(
 )
 _BOX = re.compile(r"\\(?:boxed|fbox)[ \t]{0,3}\{")
 DEEPEST = 20_000  # nested braces; no answer has more, and a million would take their time
+_BLANK = re.compile(r"[ \t\r\n*]*")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 
@@ -71,8 +72,8 @@ def last_line(text: str, span: Span) -> Span | None:
 
 def line(text: str, start: int, end: int) -> Span:
     """The line at `start`, or the next one that is not blank."""
-    while start < end and text[start] in " \t\r\n*":
-        start += 1
+    blank = _BLANK.match(text, start, end)
+    start = blank.end() if blank else start
     return start, line_end(text, start, end)
 
 
@@ -85,11 +86,9 @@ def line_end(text: str, start: int, end: int) -> int:
 def trimmed(text: str, span: Span, marks: str = " \t\r\n*") -> Span | None:
     """The span without these characters at its ends, or `None` when nothing else stands in it."""
     start, end = span
-    while start < end and text[start] in marks:
-        start += 1
-    while end > start and text[end - 1] in marks:
-        end -= 1
-    return (start, end) if start < end else None
+    inner = text[start:end].lstrip(marks)
+    start, inner = end - len(inner), inner.rstrip(marks)
+    return (start, start + len(inner)) if inner else None
 
 
 def _after(marker: re.Pattern[str], text: str, span: Span) -> Span | None:

@@ -18,9 +18,9 @@ _TURNS = re.compile(
     r"|(?P<token><\|(?i:im_start|im_end|endoftext|end_of_text|eot_id|eom_id|end|start_header_id|user|system)\|>"
     r"|</s>|<(?:start|end)_of_turn>|<eos>|\[/?INST\]|<\uff5c(?:end\u2581of\u2581sentence|User)\uff5c>)"
     # A line that opens another question, or a heading that does.
-    r"|\n[ \t>]{0,8}(?P<words>[*#_ \t]{0,8}(?i:(?:new|next)[ \t])?"
+    r"|\n(?P<words>[ \t>*#_]{0,12}(?=[QqPpEeIiHhUuSsNn])(?i:(?:new|next)[ \t])?"
     r"(?i:question|problem|exercise|instruction|human|user|system|q)(?:[ \t]{0,2}#?\d{1,4})?[*_]{0,3}[ \t]?:"
-    r"|#{1,6}[ \t]{0,3}[*]{0,3}(?i:question|problem|exercise|instruction|human|user|input)"
+    r"|#{1,6}[ \t*]{0,6}(?i:question|problem|exercise|instruction|human|user|input)"
     r"(?:[ \t]{0,2}#?\d{1,4})?[*.]{0,4}[ \t]{0,8}$)",
     re.MULTILINE,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from itertools import islice
 
 from reason_answers import signs, values
@@ -17,6 +18,7 @@ MOST = 40  # numbers of a marked line that are looked at
 # A number after one of these is not what is stated: "not 70", "out of 100", "step 3".
 _STRIKE_WORDS = "not|isn't|wasn't|instead of|rather than|out of|step|steps|equation|eq|eq."
 _STRIKES = tuple(f" {words}" for words in _STRIKE_WORDS.split("|"))
+_CANONICAL = re.compile(r"-?\d{1,40}", re.ASCII)
 _ADVERBS = (" equal to", " exactly", " just", " about", " even", " really")
 _LEAD = re.compile(
     r"\W{0,12}(?:(?:about|around|approximately|approx\.?|roughly|nearly|almost|exactly|only|just|simply|is|a total of)"
@@ -59,6 +61,8 @@ def read(text: str) -> Value | None:
     """The value of a text that states a number, with its currency, unit and marks around it, or `None`."""
     if len(text) > LONGEST:
         return None
+    if _CANONICAL.fullmatch(text):
+        return Fraction(int(text))
     try:
         found = answer(signs.plain(text), (0, len(text)))
     except Hedged:

@@ -81,7 +81,8 @@ def therefore(text: str, span: Span) -> Found | None:
     start, end = marks.line(text, marker.end(), span[1])
     if not _only_asides(text, end, span[1]):
         return None
-    return _last(text, start, end) or _last_named(text, start, end)
+    digit = values.last_digit(text, start, end)
+    return _last_named(text, start, end) if digit < 0 else _last(text, start, end, digit)
 
 
 def last_number(text: str, span: Span) -> Found | None:
@@ -92,7 +93,7 @@ def last_number(text: str, span: Span) -> Found | None:
         if digit < 0:
             return _last_named(text, *span) if end == span[1] else None
         line = text.rfind("\n", start, digit) + 1 or start
-        found = _last(text, line, marks.line_end(text, digit, end))
+        found = _last(text, line, marks.line_end(text, digit, end), digit)
         if found is not None:
             return found
         end = line
@@ -122,11 +123,8 @@ def _marked(text: str, line: Span | None, end: int) -> Found | None:
     return None
 
 
-def _last(text: str, start: int, end: int) -> Found | None:
-    """The last number in digits of a line that is not struck out."""
-    digit = values.last_digit(text, start, end)
-    if digit < 0:
-        return None
+def _last(text: str, start: int, end: int, digit: int) -> Found | None:
+    """The last number in digits of a line that is not struck out; its last digit is at `digit`."""
     begin = max(start, digit - TAIL)
     found = list(values.numbers(text, begin, min(end, digit + 60)))
     # Near the beginning of the tail it may have been cut in two, but then it is longer than any that is read.

@@ -60,8 +60,11 @@ def named_numbers(text: str, start: int, end: int) -> list[Found]:
 
 
 def last_digit(text: str, start: int, end: int) -> int:
-    """Where the last digit of `text[start:end]` stands; -1 if there is none."""
-    return max(text.rfind(digit, start, end) for digit in "0123456789")
+    """Where the last digit of `text[start:end]` stands, `½` being one; -1 if there is none."""
+    last = -1
+    for digit in "0123456789" if text.isascii() else "0123456789" + digits.VULGAR:
+        last = max(last, text.rfind(digit, max(start, last), end))  # never further back than one that is found
+    return last
 
 
 def whole(text: str) -> Fraction | None:
