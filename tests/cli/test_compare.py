@@ -140,14 +140,25 @@ def test_runs_are_compared_by_their_one_evaluation(write, tmp_path):
 
 
 def test_the_output_folder_holds_what_was_compared(write, tmp_path):
-    found = run("compare", *write([1, 0], [1, 1]), "--json", "--output", tmp_path / "out" / "here").json()
-    assert json.loads((tmp_path / "out" / "here" / "comparison.json").read_text()) == [found]
+    folder = tmp_path / "out" / "here"
+    result = run("compare", *write([1, 0], [1, 1]), "--json", "--output", folder)
+    assert json.loads((folder / "comparison.json").read_text()) == [result.json()]
+    assert result.err == f"report: {folder / 'report.html'}\n"
+    assert "Question 1?" in (folder / "report.html").read_text(encoding="utf-8") and list(folder.glob("*.png"))
 
 
 def test_an_output_that_cannot_be_made(write, tmp_path):
     (tmp_path / "file").write_text("x")
     result = run("compare", *write([1], [1]), "--output", tmp_path / "file" / "below")
-    assert result.code == 1 and "cannot make" in result.error_line and result.out == ""
+    assert result.code == 1 and "cannot write into" in result.error_line and result.out == ""
+
+
+def test_the_report_of_an_evaluation_is_not_overwritten(write):
+    a, b = write([1], [0])
+    before = sorted(b.iterdir())
+    result = run("compare", a, b, "--output", b)
+    assert result.code == 2 and f"{b} is an evaluation with a report of its own" in result.error_line
+    assert sorted(b.iterdir()) == before
 
 
 def test_other_questions_are_refused(write):
