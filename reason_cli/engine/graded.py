@@ -12,9 +12,9 @@ from typing import Any
 from reason_cli.api import BadRow
 from reason_cli.engine.files import rows
 from reason_cli.engine.grading import Sample
+from reason_cli.engine.journal import MARK, RESULTS, SAMPLES
 from reason_cli.errors import ReasonError
 
-RESULTS, SAMPLES = "results.json", "samples.jsonl"
 NEEDED = {"dataset": str, "checkpoint": str, "n": int, "correct": int, "settings": dict}  # of results.json
 KINDS: dict[str, tuple[type, ...]] = {
     "id": (int,),
@@ -71,7 +71,7 @@ def evaluation_folder(path: Path) -> Path:
         return path.parent
     if (path / RESULTS).is_file():
         return path
-    if any(path.glob("*.jsonl")) and not (path / "run.toml").is_file():
+    if any((path / name).is_file() for name in (MARK, SAMPLES)):
         raise ReasonError(
             f"the evaluation in {path} is not finished: it has no {RESULTS}",
             "give its command again: it goes on where it stopped",

@@ -72,8 +72,12 @@ def test_what_is_no_evaluation(tmp_path):
     assert "notes.txt is no evaluation" in refused(tmp_path / "notes.txt")
 
 
-def test_one_that_is_not_finished(folder):
-    (folder / "results.json").unlink()
+@pytest.mark.parametrize("left", ["unfinished.json", "samples.jsonl"])
+def test_one_that_is_not_finished(folder, left):
+    (folder / "results.json").rename(folder / "unfinished.json")
+    for path in folder.iterdir():
+        if path.name != left:
+            path.unlink()
     text = refused(folder)
     assert "is not finished: it has no results.json" in text and "goes on where it stopped" in text
 
