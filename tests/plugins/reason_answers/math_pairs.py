@@ -38,11 +38,12 @@ _KINDS = {
         \frac{22}{7} == 22/7 == 22 \div 7
         \frac{3}{4} == 0.75 == \left(\frac{3}{4}\right)
         0.\overline{3} == \frac13 == 0.\bar{3}
-        0.1\overline{6} == 1/6
+        0.1\overline{6} == 1/6 == 0.1(6)
         \frac{1}{2} != \frac{2}{1}
         \frac13 != 0.333
         \frac13 != 0.3333333333
         1\frac12 != \frac12
+        0.(3) != 0
         1\frac12 != 1 \cdot \frac12
         \frac{22}{7} != \pi
         \frac{1}{2} != 12
@@ -169,12 +170,15 @@ _KINDS = {
         10\mathrm{~m/s} == 10 == 10 \text{ m/s}
         \frac{3}{4}\text{ mile} == 0.75 == 3/4 miles
         60 miles per hour == 60 mph == 60
+        1.5 \text{ million} == 1500000 == 1.5 million dollars
         3 hours == 3 == 3 \text{ hrs}
         2 feet == 2 ft
         5\text{ cm} != 5\text{ m}
         5\text{ cm} != 6\text{ cm}
         5\text{ p.m.} != 5\text{ a.m.}
         3 hours != 3 minutes
+        3 million != 3
+        3 billion != 3 million
         5x != 5
         5 x != 5
         5\text{ cm} != 25
@@ -215,6 +219,10 @@ _KINDS = {
         x^{12} != x^{1}2
     """,
     "equations": r"""
+        AB = 5 == 5
+        \angle ABC = 5 == 5
+        f^{-1}(x) = x-1 == x-1
+        f'(x) = 2x == 2x
         y = 2x+1 == 2x+1 == y=1+2x == f(x) = 2x+1 == 2x+1=y == y - 2x = 1
         x = 5 == 5 == x=5.0 == 5 = x == 2x = 10
         2x - y = 3 == y = 2x-3 == -2x+y+3=0 == 4x - 2y = 6
@@ -282,6 +290,7 @@ _KINDS = {
         \{a,b\} == \{b,a\}
         \{(1,2),(3,4)\} == \{(3,4),(1,2)\}
         \{-1,0,1\} == \{1,0,-1\}
+        \{1,3\} \cup \{2,4\} == \{1,2,3,4\}
         \{1,2\} != \{1,3\}
         \{1,2\} != \{1,2,3\}
         \{1,2\} != (1,2)
@@ -352,8 +361,14 @@ _KINDS = {
         \text{even} == even
         \text{Alice and Bob} == Bob and Alice == Bob, Alice
         \text{neither} == neither
+        \text{three} == 3 == three == Three
+        twenty-five == 25
+        all real numbers == \mathbb{R} == (-\infty,\infty) == \text{All real numbers}
+        no solution == \emptyset == \{\}
         \text{Friday} == friday
         \text{Evelyn} != Evan
+        three != 4
+        no solution != one solution
         \text{even} != odd
         Yes != No
         \text{June 20} != June 21
@@ -380,12 +395,16 @@ _KINDS = {
         12_2 != 12
     """,
     "absolute values and rounding": r"""
+        |x+1| == |-x-1|
         |x-1| == |1-x| == \left|x-1\right| == \lvert x-1\rvert
         |-5| == 5 == \left| -5 \right| == \lvert 5 \rvert
         ||x|-1| == |1-|x||
         2|x| == |2x|
         \lfloor 3.7 \rfloor == 3 == \lceil 2.1 \rceil
         |x| != x
+        |x+1| != 1+x
+        |x-20| != 20-x
+        |x+30| != x+30
         |x-1| != |x+1|
         |-5| != -5
         \lfloor 3.7 \rfloor != 4
@@ -425,6 +444,35 @@ _KINDS = {
         5:30 \text{ p.m.} != 5:30 \text{ a.m.}
         5:30 != 5:31
     """,
+    "reported by users of other graders": r"""
+        \frac{x}{7}+\frac{2}{7} == \frac{x+2}{7}
+        \sec^2(y) == \tan^2(y)+1
+        -34x-45y+20z-100=0 == 34x+45y-20z+100=0
+        2x+4y-3=0 == y = -1/2*x + 3/4
+        (0, 12.5) == 0 < x < 12.5
+        m \geq \sqrt{2} == m \in [\sqrt{2}, +\infty)
+        \sqrt{1/n} == \frac{1}{\sqrt{n}}
+        7*sin(pi*x/5)+1 == 7\sin(\frac{\pi}{5}x)+1
+        3\cos(2\sqrt{35}t) == 3*cos(sqrt(980/7)*t)
+        (1,4.5) == (1,\frac{9}{2})
+        \text{13} == 13
+        9a + 11 == 11 + 9a
+        \begin{pmatrix}\frac{1}{3x^{2/3}}&0\end{pmatrix} == (\begin{pmatrix}\frac{1}{3\sqrt[3]{x}^2}&0\\\end{pmatrix})
+        1 - \frac{1}{\mathrm{e}} != 1 + \frac{1}{\mathrm{e}}
+        \frac{1}{2004!} != \frac{1}{2006!}
+        \frac{1}{2^{99}} != \frac{1}{2^{98}}
+        \frac{2^{2005}+1}{3 \cdot 2^{2006}} != \frac{1}{3 \cdot 2^{2006}}
+        n=2, 3, 4 != n=1, 2, 3
+        D = (0, 1) != D = (0, 1.5)
+        F_n = \sum_{k=0}^{n-1} F_k F_{n-k-1} != F_n = \sum_{k=0}^{n-2} F_k F_{n-k-2}
+        19, 46, \text{ and } 82 != 21, 36, and 82
+        1, 2, \ldots, n != 1, 3, 5, \ldots, 2n-1
+        1:2:3:\ldots != 1:4:9:\ldots
+        12:00 != 1:00
+        4 != 4\sqrt(2)
+        3x-y+13=0 != 3x + 4y + 14=0
+        f(x) = 0 != \forall x>0, f(x) = 0
+    """,
     "looks": r"""
         \displaystyle\frac12 == \frac12 == \frac{1}{2}\,
         \left( \frac{1}{2} \right) == \frac12
@@ -432,6 +480,10 @@ _KINDS = {
         \boxed{5} == 5
         x^2\,+\;1 == x^2+1 == x^2 \quad + 1
         {{{5}}} == 5
+        = 5 == 5 == \approx 5
+        x² + 1 == x^2+1
+        1½ == 1.5 == 1\frac12
+        ５ == 5
         \bigl(1,2\bigr) == (1,2)
         \operatorname{lcm} == \text{lcm}
         \begin{cases} x \\ y \end{cases} == \begin{cases}x\\y\end{cases}

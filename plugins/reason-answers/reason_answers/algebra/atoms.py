@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from reason_answers.algebra.cursor import Cursor
 from reason_answers.algebra.tokens import Token
-from reason_answers.algebra.trees import INFINITY, Node, inverse, joined, negative
+from reason_answers.algebra.trees import EMPTY, REALS, Node, inverse, joined, negative
 
 _OPENING = {"(": (")", "]"), "[": ("]", ")"), "langle": ("rangle",)}
 _ROUNDED = {"lfloor": "floor", "lceil": "ceil"}
@@ -74,7 +74,7 @@ class Atoms(Cursor, ABC):
         if sign == "sqrt":
             return self.root()
         if sign == "emptyset":
-            return Node("set", ())
+            return EMPTY
         if sign in ("mathbb", "R"):
             return self.numbers(sign)
         return self.fail(sign)
@@ -110,7 +110,7 @@ class Atoms(Cursor, ABC):
 
     def set(self) -> Node:
         if self.takes(r"\}"):
-            return Node("set", ())
+            return EMPTY
         if self.token.kind == "symbol" and self.peek(1) in _SUCH_THAT:
             self.at += 2
             return self.closed(self.answer(), r"\}")
@@ -133,7 +133,7 @@ class Atoms(Cursor, ABC):
         name = "R" if sign == "R" else self.argument().parts[-1]
         if name != "R":
             return Node("symbol", (f"mathbb {name}",))
-        return Node("bracket", ("(", ")", (negative(INFINITY), INFINITY)))
+        return REALS
 
     def matrix(self, name: str) -> Node:
         if name not in _MATRICES:

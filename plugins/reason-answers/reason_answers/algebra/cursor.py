@@ -15,7 +15,7 @@ class Cursor:
     """A place in a list of tokens, how deep it is in brackets, and the units seen on the way."""
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
+        self.tokens = [*tokens, END, END, END]  # as far as anyone looks ahead
         self.at = 0
         self.depth = 0
         self.bars: int = 0  # absolute values that are open: the next bar closes one
@@ -24,16 +24,15 @@ class Cursor:
     @property
     def token(self) -> Token:
         """The next token."""
-        return self.peek(0)
+        return self.tokens[self.at]
 
     def peek(self, ahead: int) -> Token:
-        """The token so far ahead, `END` behind the last."""
-        place = self.at + ahead
-        return self.tokens[place] if place < len(self.tokens) else END
+        """The token so far ahead, at most two; `END` behind the last."""
+        return self.tokens[self.at + ahead]
 
     def sees(self, *signs: str) -> bool:
         """Whether one of these signs is next."""
-        kind, value = self.token
+        kind, value = self.tokens[self.at]
         return kind == "op" and value in signs
 
     def take(self) -> Token:

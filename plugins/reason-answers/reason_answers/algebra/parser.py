@@ -12,8 +12,11 @@ It is linear in the number of tokens, and nests at most `DEEPEST` brackets.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 from reason_answers.algebra import units
 from reason_answers.algebra.atoms import Atoms
+from reason_answers.algebra.cursor import END
 from reason_answers.algebra.tokens import Token, Unreadable, in_base, tokens
 from reason_answers.algebra.trees import Node, inverse, joined, negative, symbols
 
@@ -30,7 +33,7 @@ def parse(text: str) -> tuple[Node, frozenset[str]]:
     """The tree of an answer, and the known units that it names. Raises `Unreadable`."""
     parser = _Parser(tokens(text))
     tree = parser.answer()
-    if parser.at < len(parser.tokens):
+    if parser.token is not END:
         raise Unreadable(str(parser.token.value))
     return tree, frozenset(parser.units)
 
@@ -82,6 +85,8 @@ class _Parser(Atoms):
                 factors.append(self.factor())
             elif self.takes("/"):
                 factors.append(inverse(self.factor()))
+            elif self.token.kind == "word" and self.token.value.lower() in units.SCALES:
+                factors.append(Node("number", (Fraction(units.SCALES[self.take().value.lower()]),)))
             elif self.token.kind == "word":
                 self.unit(factors)
             elif self.starts():

@@ -9,10 +9,13 @@ _NAMES_OF_FUNCTIONS = frozenset("fghpqFGHPQTSVAN")
 
 
 def is_name(node: Node) -> bool:
-    """Whether a side of an equation only names the other: y, f(x)."""
-    if node.kind == "product" and len(node.parts) == 2:
-        first, second = node.parts
-        return first.kind == "symbol" and first.parts[0] in _NAMES_OF_FUNCTIONS and is_name(second)
+    """Whether a side of an equation only names the other: y, f(x), AB."""
+    if node.kind == "product":
+        first, *others = node.parts
+        if all(part.kind == "symbol" and part.parts[0].isupper() for part in node.parts):
+            return True
+        base = first.parts[0] if first.kind == "power" else first  # f^{-1}(x)
+        return base.kind == "symbol" and base.parts[0][0] in _NAMES_OF_FUNCTIONS and all(map(is_name, others))
     return node.kind == "symbol" and bool(symbols(node))
 
 

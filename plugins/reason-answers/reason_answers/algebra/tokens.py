@@ -30,11 +30,11 @@ class Token(NamedTuple):
 _GROUP = r"(?:,\\!|\{,\}|\\[, ]|[, ~\u00a0\u202f])"
 _TOKEN = re.compile(
     r"(?P<skip>\s+|\\[,;:!>\s]|~|\\(?:left|right)\s*\.|\\(?:left|right|middle|displaystyle|textstyle|scriptstyle|limits"
-    r"|nolimits|[bB]igg?[lrm]?|quad|qquad|boxed|fbox)(?![a-zA-Z])|\u200b)"
+    r"|nolimits|[bB]igg?[lrm]?|quad|qquad|boxed|fbox|angle)(?![a-zA-Z])|\u200b)"
     r"|(?P<money>\\?[$€£¥]|\\?%)"
     r"|(?P<mixed>\d+(?:\s|\\[ ,])+\d+/\d+(?![\d/.]))"
     r"|(?P<based>\d+_(?:\{\s*\d{1,2}\s*\}|\d{1,2})|[0-9A-F]{2,}_\{\s*1[1-6]\s*\})"
-    r"|(?P<repeating>\d*\.\d*\\(?:overline|bar)\s*\{\d+\})"
+    r"|(?P<repeating>\d*\.\d*(?:\\(?:overline|bar)\s*\{\d+\}|\(\d+\)))"
     rf"|(?P<number>(?:\d{{1,3}}(?:{_GROUP}\d{{3}})+(?!\d)|\d+)(?:\.\d+|\.(?![.\w]))?|\.\d+)"
     r"(?P<power>[eE][-+]?\d+(?![\w.]))?"
     r"|\\(?P<style>text(?:bf|it|rm|sf|tt|normal)?|mbox|math(?:rm|bf|it|sf|tt|normal)|operatorname\*?|boldsymbol|bm|hbox)"
@@ -139,8 +139,7 @@ def in_base(digits: str, base: int) -> Fraction:
 
 
 def _repeating(text: str) -> Fraction:
-    plain, _, tail = text.partition("\\")
-    repeated = re.findall(r"\d+", tail)[0]
+    plain, repeated = re.findall(r"[\d.]+", text)
     places = len(plain.partition(".")[2])
     start = number(plain) if plain != "." else Fraction(0)
     if len(repeated) > LONGEST_NUMBER:

@@ -35,6 +35,10 @@ INFINITY = Node("symbol", ("infty",))
 I = Node("symbol", ("i",))  # noqa: E741 - the imaginary unit
 
 
+REALS = Node("bracket", ("(", ")", (Node("negative", (INFINITY,)), INFINITY)))
+EMPTY = Node("set", ())
+
+
 def children(node: Node) -> Iterator[Node]:
     """The nodes right below one."""
     for part in node.parts:

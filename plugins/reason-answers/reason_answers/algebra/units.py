@@ -35,6 +35,7 @@ _ALIASES = {
     "am": "a.m.",
     "pm": "p.m.",
 }
+SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _PHRASES = {"mph", "km/h", "m/s"}  # whose only alias is of several words
 
 # What a text calls a unit → the one name for it.

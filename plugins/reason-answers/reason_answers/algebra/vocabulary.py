@@ -49,7 +49,7 @@ _SYNONYMS = {
     "frac": "dfrac tfrac cfrac",
     "binom": "dbinom tbinom",
     "emptyset": "varnothing ∅",
-    "circ": "degree °",
+    "circ": "degree textdegree °",
     "langle": "⟨",
     "rangle": "⟩",
     "or": "lor vee",
