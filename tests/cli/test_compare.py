@@ -203,3 +203,12 @@ def test_what_cannot_be_read_is_one_line(write, how, code, said):
     for pair in ((a, b), (b, a)):
         result = run("compare", *pair)
         assert result.code == code and said.format(b=b) in result.error_line
+
+
+def test_what_reason_eval_writes_is_compared(trained, tiny, tmp_path):
+    asked = ("eval", "additions@6", "--checkpoint", trained[0], "--max-new-tokens", "8", "--device", "cpu")
+    run(*asked, "--output", tmp_path / "greedy").ok()
+    run(*asked, "--output", tmp_path / "sampled", "--samples", "2", "--temperature", "1").ok()
+    found = run("compare", tmp_path / "greedy", tmp_path / "sampled", "--json").json()
+    assert (found["n"], found["a"]["n"], found["b"]["answers"]) == (6, 6, 12)
+    assert set(found["settings_differ"]) == {"samples", "temperature"}
