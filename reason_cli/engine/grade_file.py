@@ -57,12 +57,14 @@ def _watched(source: Source, extractor: AnswerExtractor, counts: Counts, report:
     """The graded rows, with a bar that moves."""
     begun = time.perf_counter()
     report.start(f"grading {source.path.name}", None)
-    for item in regrade(source, extractor, counts):
-        if counts.rows % EVERY == 0:
-            speed = counts.rows / (time.perf_counter() - begun)
-            report.update(counts.rows, {"": f"{counts.rows:,} rows", "rows/s": f"{speed:,.0f}"})
-        yield item
-    report.finish()
+    try:
+        for item in regrade(source, extractor, counts):
+            if counts.rows % EVERY == 0:
+                speed = counts.rows / (time.perf_counter() - begun)
+                report.update(counts.rows, {"": f"{counts.rows:,} rows, {speed:,.0f} rows/s"})
+            yield item
+    finally:
+        report.finish()
 
 
 def _kept(item: Regraded, file: TextIO | None, whole: bool) -> Sample:
