@@ -6,19 +6,23 @@ each row alone, and there are never few of them, so that a row's numbers are the
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 import torch
 from torch import Tensor
+from torch.nn import Embedding
 from transformers import LogitsProcessor, PreTrainedModel, StoppingCriteria
 
 from reason_cli.engine.row import Row
 from reason_cli.engine.sampling import Choice
+from reason_cli.errors import ReasonError
 
 LEAST_ROWS = 16  # a product with fewer rows is computed in another order by BLAS, with other last bits
 BUCKET = 64  # on a CPU prompts are padded to a multiple of it
+POSITIONS = re.compile(r"(wpe|embed_positions|positions_embed|position_embeddings)$")  # tables of learned positions
 
 
 def pad_left(rows: Sequence[list[int]], length: int, padding: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -49,12 +53,29 @@ def _generate(model: PreTrainedModel, rows: list[Row], padding: int, choose: Cho
     model.generate(  # type: ignore[operator]
         input_ids=ids,
         attention_mask=mask,
-        max_new_tokens=rows[0].most,
+        max_new_tokens=min(rows[0].most, _room(model, longest)),
         do_sample=False,
         pad_token_id=padding,
         logits_processor=[_Saying(rows, choose)],
         stopping_criteria=[_Done(rows)],
     )
+
+
+def _room(model: PreTrainedModel, longest: int) -> int:
+    """The tokens that fit after a prompt of `longest` tokens, where positions are learned, as GPT-2's: it has no more.
+
+    Raises `ReasonError` when not one does.
+    """
+    tables = (m for name, m in model.named_modules() if isinstance(m, Embedding) and POSITIONS.search(name))
+    if next(tables, None) is None:
+        return sys.maxsize
+    context = int(model.config.max_position_embeddings)
+    if longest >= context:
+        raise ReasonError(
+            f"a prompt of {longest:,} tokens does not fit in this model's context of {context:,}",
+            "ask with fewer shots, or leave long questions out",
+        )
+    return context - longest
 
 
 class _Saying(LogitsProcessor):

@@ -128,6 +128,15 @@ def test_a_base_models_tokenizer_gets_no_token_that_the_model_does_not_know(base
     assert subject.tokenizer.pad_token == subject.tokenizer.eos_token == "<|endoftext|>"
 
 
+def test_an_answer_ends_where_learned_positions_do(tokenizer, tmp_path):
+    subject = load_pretrained(save(tmp_path, tokenizer, "gpt2"), CPU)
+    prompts = ["x" * 100, "x" * 90]
+    given = answer(subject.model, subject.tokenizer, prompts, Decoding(max_new_tokens=60))
+    assert [(one.tokens, one.finished) for one in given] == [(28, False), (28, False)]
+    with pytest.raises(ReasonError, match="a prompt of 128 tokens does not fit in this model's context of 128"):
+        answer(subject.model, subject.tokenizer, ["x" * 128], Decoding(max_new_tokens=1))
+
+
 SAMPLING = {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "repetition_penalty": 3.0}
 
 
