@@ -36,7 +36,10 @@ _KIND = {form: kind for kind, names in enumerate(_UNITS) for name in names.split
 _KIND |= {"inches": 1, "dollars": 3}
 _NO_RANGE = re.compile(r"\b(?:difference|gap|distance|ratio|average|mean)\s+between\W{0,6}$", re.IGNORECASE)
 _BETWEEN = re.compile(r"\bbetween\W{0,6}$", re.IGNORECASE)
-_FROM = re.compile(r"\bfrom\W{0,6}$", re.IGNORECASE)
+_DASHES = ("-", "--", "~", "\u2014", "|")
+_NEXT_UNKNOWN = re.compile(r"[,;]?\s*(?:and\s+)?[a-z]\s*=")
+_LIST_GOES_ON = re.compile(r"\W{0,6}(?:or|and)\b", re.IGNORECASE)
+_FROM = re.compile(r"(?<!range )(?<!ranges )\bfrom\W{0,6}$", re.IGNORECASE)
 
 
 def divided(text: str, left: Found, right: Found, end: int, marked: bool) -> bool:
@@ -58,9 +61,9 @@ def divided(text: str, left: Found, right: Found, end: int, marked: bool) -> boo
         return marked or not _FROM.search(before)
     if bare in ("±", "+/-", "pm"):
         return True
-    if bare in ("-", "--"):
-        return marked or (" " not in gap and _rises(left, right))
-    if _compound(words, units, bare):
+    if bare in _DASHES:
+        return marked or bare == "~" or (" " not in gap and _rises(left, right))
+    if _compound(words, units, bare, gap):
         return True
     return marked and _listed(bare, words, text[right.span[1] : end])
 
@@ -76,7 +79,7 @@ def _either(words: list[str]) -> bool:
     """`or`, `maybe` and the like between them, at most three words behind the left one and right before the other."""
     for i, word in enumerate(words):
         if word in ("or", "and/or", "/or") or word in _NEAR:
-            return i <= 3 and all(later in _FILLERS or later == "or" for later in words[i + 1 :])
+            return i <= 3 and all(later in _FILLERS or later == "or" or len(later) == 1 for later in words[i + 1 :])
     return False
 
 
@@ -99,17 +102,24 @@ def _rises(left: Found, right: Found) -> bool:
     return isinstance(one, Fraction) and isinstance(other, Fraction) and one < other
 
 
-def _compound(words: list[str], units: tuple[str, str], bare: str) -> bool:
+def _compound(words: list[str], units: tuple[str, str], bare: str, gap: str) -> bool:
     """`5 ft 3 in`, `5'3"`, `2 hours and 30 minutes`: one measure in two units, which is no one number."""
     if bare == "'":
         return True
-    if units[0] not in _KIND or words[1:] not in ([], ["and"]) or not bare.replace(",", "").replace(".", "").isascii():
+    if (
+        "(" in gap
+        or units[0] not in _KIND
+        or words[1:] not in ([], ["and"])
+        or not bare.replace(",", "").replace(".", "").isascii()
+    ):
         return False
     return units[0] != units[1] and (_KIND[units[0]] == _KIND.get(units[1]) or (not units[1] and words[1:] == []))
 
 
 def _listed(bare: str, words: list[str], rest: str) -> bool:
-    """`3, 4` and `12 apples and 60 pears`, to the end of the line."""
+    """`3, 4` and `12 apples and 60 pears`, to the end of the line; `3, 4, or 5`; `x = 3, y = 4`."""
+    if (bare in (",", ";") and _LIST_GOES_ON.match(rest)) or _NEXT_UNKNOWN.fullmatch(bare):
+        return True
     if bare not in (",", ";", "&") and (len(words) > 2 or words[-1:] != ["and"]):
         return False
     return len(_WORD.findall(rest.lower())) <= (words[-1:] == ["and"]) and not re.search(r"\d", rest)

@@ -26,6 +26,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _EQUALS = re.compile(r"=|≈|\\approx|\bequals\b", re.IGNORECASE)
+_IS = re.compile(r"\b(?:is|makes|gives)[\s$*:]{0,4}$", re.IGNORECASE)
 _OPERATOR = re.compile(
     r"(?:[-+*/×÷·]|\\times|\\cdot|\\div|(?<![A-Za-z])x|\b(?:plus|minus|times|of|divided by|multiplied by))"
     r"[\s($\\{]{0,6}$",
@@ -125,6 +126,8 @@ def _place(text: str, start: int, found: list[Found]) -> int:
 def _result(gaps: list[str], prose: bool) -> int | None:
     """What follows the last equals sign, of a sum that opens the line; `72 = 6 * 12` says 72."""
     equals = [i for i, gap in enumerate(gaps) if _EQUALS.search(gap)]
+    if not equals and _OPERATOR.search(gaps[1]):  # half of 144, which is 72
+        return next((i for i, gap in enumerate(gaps) if i > 1 and _IS.search(gap)), None)
     opens = prose or 0 in equals or ((1 in equals or _OPERATOR.search(gaps[1])) and not _BREAK.search(gaps[1]))
     if not equals or not opens:
         return None

@@ -129,11 +129,20 @@ def _last(text: str, start: int, end: int, digit: int) -> Found | None:
     found = list(values.numbers(text, begin, min(end, digit + 60)))
     # Near the beginning of the tail it may have been cut in two, but then it is longer than any that is read.
     kept = [i for i, n in enumerate(found) if begin == start or n.span[0] >= begin + TAIL // 2]
-    for place in reversed(kept):
-        if not statement.struck(text, found[place]):
-            statement.refuse_two(text, found, place, end, marked=False)
-            return found[place]
-    return None
+    place = next((i for i in reversed(kept) if not statement.struck(text, found[i])), None)
+    if place is None:
+        return None
+    statement.refuse_two(text, found, place, end, marked=False)
+    return found[_before_aside(text, found, place, begin)]
+
+
+def _before_aside(text: str, found: list[Found], place: int, begin: int) -> int:
+    """The number before a parenthesis that the last one stands in: `72 (48 + 24)`, but not `48 + 24 (= 72)`."""
+    at = found[place].span[0]
+    opening = text.rfind("(", begin, at)
+    if opening < 0 or any(mark in text[opening:at] for mark in ")="):
+        return place
+    return next((i for i in reversed(range(place)) if found[i].span[1] <= opening), place)
 
 
 def _last_named(text: str, start: int, end: int) -> Found | None:
@@ -148,4 +157,6 @@ def _last_named(text: str, start: int, end: int) -> Found | None:
 
 def _only_asides(text: str, start: int, end: int) -> bool:
     """Whether every line with a digit in it is a check, a note or a parenthesis."""
+    if values.last_digit(text, start, end) < 0:
+        return True  # said at once: cutting a million short lines takes its time
     return all(_ASIDE.match(line) or not _DIGIT.search(line) for line in text[start:end].splitlines())

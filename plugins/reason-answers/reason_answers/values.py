@@ -16,6 +16,7 @@ LONGEST_ANSWER = 1_000  # characters, marks and units included
 _MINUSES = ("-", "\u2212", "\u2013")
 _PLAIN_PREFIX = re.compile(r"[-\u2212\u2013]?(?:\\?[$€£¥])?[-\u2212\u2013]?")
 _OPENERS = frozenset("\n*\t([=:\"`~≈>|;'")
+_LATIN_ENDS = "\u0250"  # other scripts write numbers without a space
 # What may be glued to the front of a number: a LaTeX command, a currency, `6x12`. Other letters make it a name.
 _GLUED = re.compile(r"(?:\\(?!sqrt)[A-Za-z]{1,12}|(?:^|[^A-Za-z])(?:USD?|EUR|GBP|INR|CAD|AUD|Rs)|\dx)$")
 _INSIDE = re.compile(r"(?:[^\W_]_|}_|[\^√]|sqrt\{|[\^_]\{)$")
@@ -121,7 +122,7 @@ def _begin(text: str, place: int, low: int) -> tuple[int, bool]:
     if previous in _OPENERS or (previous == " " and text[max(0, place - 3) : place - 1] not in _SIGN_ENDS):
         return place, False
     before = text[max(0, place - _BEFORE) : place]
-    if _INSIDE.search(before) or (previous.isalpha() and not _GLUED.search(before)):
+    if _INSIDE.search(before) or (previous.isalpha() and previous < _LATIN_ENDS and not _GLUED.search(before)):
         return -1, False
     sign = _SIGN.search(before)
     if sign is None or not sign[0]:

@@ -113,6 +113,12 @@ RULES: dict[str, list[tuple[str, str | None, str]]] = {
         ("48 + 24 = 72, so the two of them are done", "72", "last-number"),
         ("Therefore, she has seventy-two clips.", "72", "therefore"),
         ("One can see that nobody knows", None, ""),
+        ("The answer is half of 144, which is 72", "72", "the-answer-is"),
+        ("Thus, the total is 72 (48 + 24).", "72", "therefore"),
+        ("It is 72 (6 * 12).", "72", "last-number"),
+        ("It is 6 * 12 (= 72).", "72", "last-number"),
+        ("The answer is 72 inches (6 feet).", "72", "the-answer-is"),
+        ("答えは72です", "72", "last-number"),
     ],
     "what is taken back is not the answer": [
         ("The answer is not 5 but 72", "72", "the-answer-is"),
