@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -103,8 +104,14 @@ def folder(tokenizer, tmp_path):
             weight *= 8
     model.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    (tmp_path / "generation_config.json").write_text('{"do_sample": true, "eos_token_id": 256, "top_k": 5}')
+    generation = {"do_sample": True, "eos_token_id": ends_of(tokenizer)[1:], "top_k": 5}
+    (tmp_path / "generation_config.json").write_text(json.dumps(generation))
     return tmp_path
+
+
+def ends_of(tokenizer):
+    """The tokenizer's own end token first; the last is one that is decoded as text."""
+    return tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>", "</think>"])
 
 
 def test_answers_are_those_of_the_torch_backend(vllm, folder):
@@ -123,12 +130,9 @@ def test_answers_are_those_of_the_torch_backend(vllm, folder):
 def test_the_end_token_counts_and_is_no_part_of_the_text(vllm, folder, monkeypatch):
     subject = vllm_backend.load(folder, CPU)
     tokenizer = subject.tokenizer
-    four, end = tokenizer.convert_tokens_to_ids("4"), tokenizer.eos_token_id
-    for tokens, reason, expected in [
-        ([four, end], "stop", ("4", 2, True)),
-        ([four, 256], "stop", ("4", 2, True)),
-        ([four, four], "length", ("44", 2, False)),
-    ]:
+    four = tokenizer.convert_tokens_to_ids("4")
+    ended = [([four, end], "stop", ("4", 2, True)) for end in ends_of(tokenizer)]
+    for tokens, reason, expected in [*ended, ([four, four], "length", ("44", 2, False))]:
         monkeypatch.setattr(LLM, "_one", lambda *arguments, t=tokens, r=reason: Completion(t, r))
         ((_, given),) = vllm_backend.answers(subject.model, tokenizer, [Request("?")], Decoding())
         assert (given.text, given.tokens, given.finished) == expected
@@ -143,7 +147,7 @@ def test_what_vllm_is_asked(vllm, folder):
     list(vllm_backend.answers(subject.model, subject.tokenizer, [Request("a", 11), Request("b", 12)], decoding))
     ((prompts, how),) = subject.model.llm.asked
     assert prompts == [{"prompt_token_ids": subject.tokenizer(text)["input_ids"]} for text in "ab"]
-    ends = [subject.tokenizer.eos_token_id, 256]
+    ends = ends_of(subject.tokenizer)
     assert how == [
         SamplingParams(temperature=0.6, top_p=0.9, seed=seed, max_tokens=3, stop=["\n\n"], stop_token_ids=ends)
         for seed in (11, 12)
