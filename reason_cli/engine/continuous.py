@@ -18,7 +18,8 @@ from reason_cli.engine.sampling import Choice
 from reason_cli.engine.slots import Reading, Slots, read
 
 WORTH = 0.75  # slots are given up when so large a share of them is enough
-LATER = 4  # on an accelerator prompts wait until one slot in so many is free: read together they cost little more
+LATER = 16  # prompts wait until one slot in so many is free: read together they cost less
+POSITIONS = {"cpu": 512, "cuda": 16_384}  # of prompts read at a time; more would only take more memory
 
 
 @torch.inference_mode()
@@ -41,23 +42,18 @@ class _Batch:
 
     def __init__(self, model: PreTrainedModel, first: Reading, size: int, padding: int, choose: Choice) -> None:
         self._model, self._reading, self._padding, self._choose = model, first, padding, choose
-        self._on_cpu = model.device.type == "cpu"
+        self._device = model.device.type
         self._slots = Slots(model, first.cache, first.keyword, [0] * size)
         self._free = list(range(size))
         self.rows: dict[int, Row] = {}
 
     def take(self, waiting: deque[Row]) -> Iterator[Row]:
-        """Begin answers in free slots; gives those that end with their first token.
-
-        On a CPU prompts are read one by one: nothing is gained by more, and none changes another's last bits.
-        """
+        """Begin answers in free slots; gives those that end with their first token."""
         size = len(self._free) + len(self.rows)
-        worth = 1 if self._on_cpu or not self.rows else min(len(waiting), -(-size // LATER))
+        worth = min(len(waiting), -(-size // LATER)) if self.rows else 1
         while waiting and len(self._free) >= worth:
-            yield from self._begin([waiting.popleft() for _ in range(self._at_once(waiting))])
-
-    def _at_once(self, waiting: deque[Row]) -> int:
-        return 1 if self._on_cpu else min(len(self._free), len(waiting))
+            fits = POSITIONS.get(self._device, POSITIONS["cuda"]) // max(LEAST_ROWS, len(waiting[0].prompt))
+            yield from self._begin([waiting.popleft() for _ in range(min(len(self._free), len(waiting), max(1, fits)))])
 
     def _begin(self, rows: list[Row]) -> Iterator[Row]:
         prompts = list({tuple(row.prompt): row.prompt for row in rows}.values())
@@ -91,7 +87,7 @@ class _Batch:
     def shrink(self) -> None:
         """Give up free slots for good, on a CPU, where each costs its share of a step."""
         used = -(-len(self.rows) // LEAST_ROWS) * LEAST_ROWS
-        if not self._on_cpu or not 0 < used <= WORTH * self._slots.width:
+        if self._device != "cpu" or not 0 < used <= WORTH * self._slots.width:
             return
         self._slots = Slots(self._model, self._slots.cache, self._slots.keyword, list(self.rows))
         self.rows = dict(enumerate(self.rows.values()))

@@ -32,7 +32,8 @@ class Reading:
 def read(model: PreTrainedModel, prompts: Sequence[list[int]], padding: int) -> Reading | None:
     """Read prompts (token ids); None where the model keeps no state of constant size.
 
-    At least `LEAST_ROWS` positions are computed, so that a prompt alone gives the same numbers wherever it is read.
+    They are padded on the left, and to `LEAST_ROWS` positions at least. A recurrent state passes through padding
+    unchanged, so that a prompt gives the same numbers in any company.
     """
     ids, mask = pad_left(prompts, max(LEAST_ROWS, *map(len, prompts)), padding, model.device)
     output = model(input_ids=ids, attention_mask=mask, use_cache=True, logits_to_keep=LEAST_ROWS)

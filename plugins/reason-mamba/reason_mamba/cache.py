@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .scan.torch_step import Step
+
 
 class MambaCache:
     """The recurrent state of every layer of one batch. Its size does not depend on how many tokens were read.
 
     conv[layer]: (batch, d_conv - 1, d_inner), the last inputs of the convolution, oldest first.
     ssm[layer]: (batch, d_inner, d_state), float32, the state of the selective scan.
-    `seen` is the number of columns read, padding included.
+    `seen` is the number of columns read, padding included. `steps[layer]` is what follows from the layer's weights and
+    is used at each token: it lives here, because a state is worth nothing any more when the weights have changed.
     """
 
     is_compileable = False  # asked by transformers' generate before it compiles a forward pass by itself
@@ -19,6 +22,7 @@ class MambaCache:
     def __init__(self, layers: int) -> None:
         self.conv: list[Tensor | None] = [None] * layers
         self.ssm: list[Tensor | None] = [None] * layers
+        self.steps: list[Step | None] = [None] * layers
         self.seen = 0
 
     @property
@@ -42,8 +46,18 @@ class MambaCache:
 
     def reorder_cache(self, beams: Tensor) -> None:
         """Keep the given batch rows, in that order; what beam search asks for."""
-        self.conv = [state if state is None else state.index_select(0, beams.to(state.device)) for state in self.conv]
-        self.ssm = [state if state is None else state.index_select(0, beams.to(state.device)) for state in self.ssm]
+        self.conv = [state if state is None else _select(state, beams) for state in self.conv]
+        # the memory stays (batch, d_state, d_inner), as the `cpu` engine wants it
+        self.ssm = [state if state is None else _select(state.mT, beams).mT for state in self.ssm]
+
+    def steps_in_place(self, layer: int, hidden: Tensor, mask: Tensor | None) -> bool:
+        """Whether reading `hidden` (batch, length, d_model) may overwrite the state: one real token, no gradients."""
+        state = self.ssm[layer]
+        if state is None or hidden.shape[1] != 1 or mask is not None or torch.is_grad_enabled():
+            return False
+        if torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return False
+        return torch.is_inference_mode_enabled() or not state.is_inference()
 
     def roll_conv(self, layer: int, x: Tensor, mask: Tensor | None, width: int) -> Tensor:
         """x (batch, length, d_inner) with the width - 1 inputs before it in front; remembers the last real ones.
@@ -64,3 +78,7 @@ class MambaCache:
         columns = end.unsqueeze(1) + torch.arange(width - 1, device=x.device)  # (batch, width - 1)
         self.conv[layer] = joined.gather(1, columns.unsqueeze(-1).expand(-1, -1, x.shape[2]))
         return joined
+
+
+def _select(state: Tensor, rows: Tensor) -> Tensor:
+    return state.index_select(0, rows.to(state.device))

@@ -92,6 +92,7 @@ class MambaMixer(nn.Module):
         self.config, self.layer = config, layer
         d, e, n, k = config.hidden_size, config.intermediate_size, config.state_size, config.conv_kernel
         r = int(config.time_step_rank)
+        self.split = [r, n, n]  # what x_proj gives: dt, B, C
         self.in_proj = nn.Linear(d, 2 * e, bias=config.use_bias)
         self.conv1d = nn.Conv1d(e, e, k, groups=e, padding=k - 1, bias=config.use_conv_bias)
         self.x_proj = nn.Linear(e, r + 2 * n, bias=False)
@@ -112,6 +113,8 @@ class MambaMixer(nn.Module):
 
         Where positions (b, l) is 0 a document begins, which sees nothing before it. Not together with a cache.
         """
+        if cache is not None and cache.steps_in_place(self.layer, hidden, mask):
+            return self.step(hidden.squeeze(1), engine, cache).unsqueeze(1)
         x, z = self.in_proj(hidden).chunk(2, dim=-1)  # (b, l, e) each
         x = self.convolve(x, engine, mask, positions, cache)  # (b, l, e)
         y = self.scan(x, z, engine, mask, positions, cache)  # (b, l, e)
@@ -138,8 +141,7 @@ class MambaMixer(nn.Module):
         cache: MambaCache | None,
     ) -> Tensor:
         """The selective scan (section 3.2, algorithm 2): delta, B and C are functions of x; gated by silu(z)."""
-        n = self.config.state_size
-        dt, B, C = self.x_proj(x).split([int(self.config.time_step_rank), n, n], dim=-1)
+        dt, B, C = self.x_proj(x).split(self.split, dim=-1)
         delta = self.dt_proj(dt)  # (b, l, e)
         A = -torch.exp(self.A_log.float())  # (e, n), negative: states decay
         y, last = engine.scan(
@@ -149,6 +151,19 @@ class MambaMixer(nn.Module):
         if cache is not None:
             cache.ssm[self.layer] = last
         return y
+
+    def step(self, hidden: Tensor, engine: ScanEngine, cache: MambaCache) -> Tensor:
+        """`forward` for one token per row: hidden (b, d) to (b, d), the cache's state advanced in place."""
+        step, conv, ssm = cache.steps[self.layer], cache.conv[self.layer], cache.ssm[self.layer]
+        assert conv is not None and ssm is not None
+        if step is None:
+            A, bias = -torch.exp(self.A_log.float()), unadded_bias(self.dt_proj)
+            step = engine.step(A, self.D, bias, self.conv1d.weight.squeeze(1), self.conv1d.bias)
+            cache.steps[self.layer] = step
+        x, z = self.in_proj(hidden).chunk(2, dim=-1)  # (b, e) each
+        x = step.convolve(x, conv)
+        dt, B, C = self.x_proj(x).split(self.split, dim=-1)
+        return self.out_proj(step.scan(x, self.dt_proj(dt), B, C, z, ssm))
 
 
 def unadded_bias(layer: nn.Module) -> Tensor | None:

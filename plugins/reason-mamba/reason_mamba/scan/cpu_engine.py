@@ -7,6 +7,7 @@ no copy). u, delta, z, the result and their gradients may be bfloat16 in memory;
 arithmetic. Nothing here knows about models.
 """
 
+from array import array
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -299,7 +300,8 @@ class _Block:
 
     def run(self, name: str) -> None:
         """Run the kernel of that name, in its form for the dtype of the rows."""
-        pool.run(_kernel(f"{name}_{self.dtype}"), torch.tensor(self.numbers), self.threads)
+        block = array("q", self.numbers)
+        pool.run(_kernel(f"{name}_{self.dtype}"), block.buffer_info()[0], self.threads)
 
 
 def _or_zeros(vector: Tensor | None, size: int) -> Tensor:

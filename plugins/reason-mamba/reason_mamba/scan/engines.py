@@ -1,11 +1,12 @@
 """Which engine computes the scan: by device and by what is installed, or the one that was asked for.
 
-An engine is a module with three functions, all time-major, (batch, length, channels):
+An engine is a module with three functions, all time-major, (batch, length, channels), and a class for one token:
 
 - `why_not(device)`: the empty string when it can run there, else the reason;
 - `scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, mask, positions, initial_state)`: `selective_scan`'s
   meaning, giving (out, last state);
-- `conv_silu(x, weight, bias, mask, positions)`: silu of the causal depthwise convolution, `weight` (channels, width).
+- `conv_silu(x, weight, bias, mask, positions)`: silu of the causal depthwise convolution, `weight` (channels, width);
+- `Step(A, D, delta_bias, weight, bias)`: both of them for one token per row, see `torch_step.Step`.
 
 With `positions` neither takes anything from one document of a row into the next, forward or backward.
 """
@@ -18,9 +19,10 @@ from torch import Tensor
 
 from reason_cli import ReasonError
 
-from . import cpu_engine, cuda_engine, torch_engine
+from . import cpu_engine, cpu_step, cuda_engine, torch_engine, torch_step
 
 _MODULES = {"cuda": cuda_engine, "cpu": cpu_engine, "torch": torch_engine}  # "auto" tries them in this order
+_STEPS = {"cpu": cpu_step.Step}  # others have the plain one: on a GPU a captured graph takes its overhead away
 DESCRIPTIONS = {
     "cuda": "mamba-ssm and causal-conv1d kernels",
     "cpu": "fused kernels compiled by numba",
@@ -37,12 +39,13 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class ScanEngine:
-    """One way to compute the scan and the convolution before it; see the module for the two functions' meaning."""
+    """One way to compute the scan and the convolution before it; see the module for the meaning of its parts."""
 
     name: str
     description: str
     scan: Callable[..., tuple[Tensor, Tensor]]
     conv_silu: Callable[..., Tensor]
+    step: type[torch_step.Step] = torch_step.Step
 
 
 def resolve_engine(name: str = "auto", device: torch.device | str = "cpu") -> ScanEngine:
@@ -63,4 +66,4 @@ def resolve_engine(name: str = "auto", device: torch.device | str = "cpu") -> Sc
 
 def _engine(name: str) -> ScanEngine:
     module = _MODULES[name]
-    return ScanEngine(name, DESCRIPTIONS[name], module.scan, module.conv_silu)
+    return ScanEngine(name, DESCRIPTIONS[name], module.scan, module.conv_silu, _STEPS.get(name, torch_step.Step))

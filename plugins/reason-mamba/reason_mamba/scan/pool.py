@@ -21,16 +21,16 @@ import torch
 _started_in = os.getpid()
 
 
-def run(kernel: Any, arguments: torch.Tensor, threads: int) -> None:
+def run(kernel: Any, address: int, threads: int) -> None:
     """Run `kernel` (a numba cfunc of one address) on `threads` threads and wait for all of them.
 
-    `arguments` is an int64 tensor that the kernel understands. A process forked from this one runs the kernel on one
-    thread: threads do not survive a fork.
+    At `address` are int64 that the kernel understands. A process forked from this one runs the kernel on one thread:
+    threads do not survive a fork.
     """
     if threads == 1 or os.getpid() != _started_in:
-        kernel.ctypes(arguments.data_ptr())
+        kernel.ctypes(address)
     else:
-        _team()(kernel, arguments.data_ptr(), threads)
+        _team()(kernel, address, threads)
 
 
 def description() -> str:
