@@ -185,6 +185,13 @@ class Checkpoint:
         return cls(path, Run(owner) if owner else None)
 
     @property
+    def name(self) -> str:
+        """What finds it again: its path, or OWNER/NAME[@REVISION]."""
+        if not self.hub_id:
+            return str(self.path)
+        return f"{self.hub_id}@{self.revision}" if self.revision else self.hub_id
+
+    @property
     def model_type(self) -> str:
         """What the weights say they are; an adapter is of no type. Raises `ReasonError` when they do not."""
         if (self.path / ADAPTER).is_file():

@@ -153,14 +153,19 @@ def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> lis
 
 def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, checkpoint: Checkpoint) -> Subject:
     """The model to grade, loaded: by its architecture, or where no plugin knows it as any causal model is."""
+    from reason_cli.engine import vllm_backend
     from reason_cli.engine.subject import load_pretrained, load_subject
 
     hardware = settings.make(HardwareOptions, "hardware")
-    if not checkpoint.run and board.architecture_of_type(checkpoint.model_type) is None:
-        return load_pretrained(checkpoint.hub_id or checkpoint.path, hardware, checkpoint.revision)
-    model_options = settings.make(choice.architecture.Options, "model")
     trained_on = checkpoint.run.read_record()["run"].get("data", ()) if checkpoint.run else ()
-    return load_subject(choice.architecture, model_options, hardware, checkpoint.path, trained_on)
+    if settings["eval.backend"].value == "vllm":
+        loaded = vllm_backend.load(checkpoint.path, hardware, seed=settings["eval.eval_seed"].value)
+    elif not checkpoint.run and board.architecture_of_type(checkpoint.model_type) is None:
+        loaded = load_pretrained(checkpoint.path, hardware)
+    else:
+        model_options = settings.make(choice.architecture.Options, "model")
+        loaded = load_subject(choice.architecture, model_options, hardware, checkpoint.path)
+    return dataclasses.replace(loaded, checkpoint=checkpoint.name, trained_on=trained_on)
 
 
 def plain(value: Any) -> str:

@@ -20,14 +20,15 @@ from reason_cli.engine.hardware import autocast
 from reason_cli.engine.harness import write_harness
 from reason_cli.engine.identity import label_of, weights_sha256
 from reason_cli.engine.journal import RESULTS, SAMPLES, Journal, Place, find_place, forget
+from reason_cli.engine.page import write_page
 from reason_cli.engine.prompts import Prompting, check_asks, draw_shots
 from reason_cli.engine.reading import Loaded, load
 from reason_cli.engine.report import Reporter, Silent
 from reason_cli.engine.sources import Source
-from reason_cli.engine.subject import Subject
+from reason_cli.engine.subject import Subject, fetch
 from reason_cli.engine.voting import sampling_summary
 from reason_cli.errors import ReasonError
-from reason_cli.runs import write_json, write_text
+from reason_cli.runs import Checkpoint, write_json, write_text
 
 ENDLESS = 200  # questions of a dataset that has no end, when no limit is given
 CUT_OFF_WARNING = 0.01
@@ -100,6 +101,7 @@ def evaluate(
     forget(place)
     if options.report:
         write_harness(place.folder, graded)
+        write_page(place.folder, [graded], [])
     _warn(results, report)
     return graded
 
@@ -184,7 +186,8 @@ def _given(subject: Subject, requests: Sequence[Request], options: EvalOptions) 
     if options.backend == "vllm":
         from reason_cli.engine import vllm_backend
 
-        yield from vllm_backend.answers(subject.model, subject.tokenizer, requests, decoding(options))
+        served: Any = subject.model  # as `vllm_backend.load` gives it
+        yield from vllm_backend.answers(served, subject.tokenizer, requests, decoding(options))
     else:
         with autocast(subject.precision, subject.model.device):
             yield from answers(subject.model, subject.tokenizer, requests, decoding(options))
@@ -217,18 +220,12 @@ def _settings(
         "style": prompting.template.style,
         "precision": subject.precision.name,
         "device": str(subject.model.device),
-        "weights_sha256": weights_sha256(_folder_of(subject)),
+        "weights_sha256": weights_sha256(fetch(Checkpoint.find(Path(subject.checkpoint))).path),
         "prompts_sha256": _sha256("\0".join(prompts)),
         "chat_template_sha256": _sha256(written if isinstance(written, str) else json.dumps(written)),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
-
-
-def _folder_of(subject: Subject) -> Path:
-    """Where the weights lie; those of the hub in its cache."""
-    named = Path(subject.checkpoint)
-    return named if named.is_dir() else Path(subject.model.config._name_or_path)
 
 
 def _timing(seconds: float, tokens: int) -> dict[str, float]:

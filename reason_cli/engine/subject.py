@@ -44,13 +44,7 @@ def fetch(checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, path=hub.model(checkpoint.hub_id, checkpoint.revision))
 
 
-def load_subject(
-    architecture: Architecture,
-    options: Any,
-    hardware: HardwareOptions,
-    path: Path,
-    trained_on: Sequence[Mapping[str, Any]] = (),
-) -> Subject:
+def load_subject(architecture: Architecture, options: Any, hardware: HardwareOptions, path: Path) -> Subject:
     """The model of a checkpoint of a known architecture, in float32. On a CPU `auto` precision is float32.
 
     Raises `ReasonError` when the weights cannot be read.
@@ -65,7 +59,7 @@ def load_subject(
     except (OSError, SafetensorError) as error:
         raise ReasonError(f"cannot load the weights in {path}: {error}", "pass another checkpoint") from None
     _keep_ends_alone(model, tokenizer)
-    return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path), trained_on)
+    return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path))
 
 
 def load_pretrained(id_or_path: str | Path, hardware: HardwareOptions, revision: str = "") -> Subject:

@@ -10,6 +10,7 @@ from reason_cli.api import AnswerExtractor
 from reason_cli.engine.comparison import Comparison, compare
 from reason_cli.engine.evaluate import results_of, write_graded
 from reason_cli.engine.graded import Graded
+from reason_cli.engine.page import write_page
 from reason_cli.engine.voting import ensemble
 from reason_cli.runs import write_json
 
@@ -32,6 +33,7 @@ def together(graded: Sequence[Graded], extractor: AnswerExtractor, folder: Path)
     everyone = [*graded, voted]
     comparisons = [compare(graded[0], other) for other in everyone[1:]]
     write_json(folder / "comparison.json", [comparison.as_json() for comparison in comparisons])
+    write_page(folder, everyone, comparisons)
     return Together(folder, everyone, comparisons)
 
 

@@ -11,7 +11,7 @@ from support import read_lines, run, spawn, start, write_rows
 
 from reason_cli.testing import byte_tokenizer
 
-SHORT = ("--max-new-tokens", "8", "--device", "cpu")
+SHORT = ("--max-new-tokens", "8", "--device", "cpu", "--no-report")
 
 
 @pytest.fixture
@@ -38,6 +38,13 @@ def test_results_stand_in_the_run_and_the_table_is_printed(run_folder):
     assert len(read_lines(next((run_folder / "eval").glob("*/samples.jsonl")))) == 6
     assert "accuracy" in result.out and "95% interval" in result.out and "digits" in result.out
     assert "results: " in result.out and str(run_folder) in result.out
+
+
+def test_the_report_and_the_harness_files_stand_beside_the_results(run_folder):
+    result = run("eval", "additions@3", "--checkpoint", run_folder, "--max-new-tokens", 8, "--device", "cpu").ok()
+    (folder,) = (run_folder / "eval").iterdir()
+    assert f"report:  {folder / 'report.html'}" in result.out
+    assert list(folder.glob("*.png")) and list((folder / "lm-eval").rglob("samples_*.jsonl"))
 
 
 def test_json_alone_goes_to_standard_output(run_folder):
@@ -183,7 +190,7 @@ def test_several_checkpoints_are_compared_and_vote(run_folder, tmp_path):
     assert json.loads((folder / "ensemble" / "results.json").read_text())["model"] == "ensemble of 2"
     compared = json.loads((folder / "comparison.json").read_text())
     assert len(compared) == 2 and compared[0]["n"] == 6
-    assert folder.name in result.out
+    assert f"report:  {folder.relative_to(tmp_path) / 'report.html'}" in result.out
 
 
 def test_several_checkpoints_and_datasets_as_json(run_folder, tmp_path):

@@ -44,7 +44,8 @@ def evaluated(model, tokenizer, tmp_path, calls):
         source = make_source(Request(Spec.parse("additions"), Additions(), None), "test", None)
         train = make_source(Request(Spec.parse("additions"), Additions(), None), "train", None)
         said = Said()
-        who = Subject(model, tokenizer, Precision("fp32", "asked"), "here")
+        model.save_pretrained(tmp_path / "here")
+        who = Subject(model, tokenizer, Precision("fp32", "asked"), str(tmp_path / "here"))
         asked = EvalOptions(**{"limit": ASKED, "report": False, **options})
         return evaluate(who, Task(source, train, LastWord()), asked, Prompting(), tmp_path / "eval", said), said
 
