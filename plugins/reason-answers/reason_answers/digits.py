@@ -35,7 +35,7 @@ _NUMBER = re.compile(
     r"|[1-9]\d?(?:,\d\d)+,\d{3}(?!,?\d))"  # India's groups: 12,34,567
     r"|(?P<dotted>[1-9]\d{0,2}(?:(?:\.\d{3}){2,}(?:,\d{1,2})?|\.\d{3},\d{1,2})(?![.,]?\d))"
     r"|(?P<comma>(?:0,\d{1,99}|\d{1,99},(?:\d\d?|\d{4,99}))(?![.,]?\d))"
-    r"|(?P<digits>\d+)|(?<![\w.)])(?=\.\d))(?P<decimals>\.\d+)?",
+    r"|(?P<digits>\d+)|(?<![\w.)])(?=\.\d))(?P<decimals>\.\d+|(?(grouped),\d\d?(?![.,]?\d)|(?!)))?",
     re.ASCII,
 )
 _GROUP_MARKS = re.compile(r"[^\d]", re.ASCII)

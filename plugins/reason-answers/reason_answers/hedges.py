@@ -34,7 +34,6 @@ _UNITS = (
 )
 _KIND = {form: kind for kind, names in enumerate(_UNITS) for name in names.split() for form in (name, name + "s")}
 _KIND |= {"inches": 1, "dollars": 3}
-_NO_RANGE = re.compile(r"\b(?:difference|gap|distance|ratio|average|mean)\s+between\W{0,6}$", re.IGNORECASE)
 _BETWEEN = re.compile(r"\bbetween\W{0,6}$", re.IGNORECASE)
 _DASHES = ("-", "--", "~", "\u2014", "|")
 _NEXT_UNKNOWN = re.compile(r"[,;]?\s*(?:and\s+)?[a-z]\s*=")
@@ -55,13 +54,11 @@ def divided(text: str, left: Found, right: Found, end: int, marked: bool) -> boo
     units = (words[0] if words else "", after[0] if after else "")
     if _either(words):
         return not _restated(left, right, gap, tail[0] if tail else "", units)
-    if words == ["and"] and _BETWEEN.search(before):
-        return not _NO_RANGE.search(before)
+    if (words == ["and"] and _BETWEEN.search(before)) or bare in ("±", "+/-", "pm"):
+        return True
     if bare == "to":
         return marked or not _FROM.search(before)
-    if bare in ("±", "+/-", "pm"):
-        return True
-    if bare in _DASHES:
+    if bare in _DASHES and gap != " \u2014 ":
         return marked or bare == "~" or (" " not in gap and _rises(left, right))
     if _compound(words, units, bare, gap):
         return True

@@ -113,6 +113,7 @@ RULES: dict[str, list[tuple[str, str | None, str]]] = {
         ("48 + 24 = 72, so the two of them are done", "72", "last-number"),
         ("Therefore, she has seventy-two clips.", "72", "therefore"),
         ("One can see that nobody knows", None, ""),
+        ("The answer is 72 \u2014 48 in April and 24 in May", "72", "the-answer-is"),
         ("The answer is half of 144, which is 72", "72", "the-answer-is"),
         ("Thus, the total is 72 (48 + 24).", "72", "therefore"),
         ("It is 72 (6 * 12).", "72", "last-number"),

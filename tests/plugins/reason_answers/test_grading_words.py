@@ -78,6 +78,7 @@ RULES: dict[str, list[tuple[str, str, bool]]] = {
         *[("3:30 AM", "15:30", False), ("3:30 AM", "3:30 PM", False), ("3:30", "3:31", False), ("3:30", "4:30", False)],
         *[("15:30", "3:30", False), ("5:30", "5", False), ("17:00", "5", False), ("1:02:03", "1:02", False)],
         *[("5 PM", "6 PM", False), ("5 apples", "5:00 PM", True), ("12:00 PM", "0:00", False)],
+        *[("13 PM", "1 PM", False), ("13 PM", "13", True), ("25:00", "1:00", False), ("25:00", "25", False)],
     ],
     "ratios": [
         *[("3:2", "3:2", True), ("6:4", "3:2", True), ("3 : 2", "3:2", True), ("a ratio of 3:2", "3:2", True)],
