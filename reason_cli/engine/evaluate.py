@@ -100,7 +100,7 @@ def evaluate(
     write_graded(graded)
     forget(place)
     if options.report:
-        write_harness(place.folder, graded)
+        write_harness(place.folder, graded, dict(enumerate(asked.prompts)))
         write_page(place.folder, [graded], [])
     _warn(results, report)
     return graded

@@ -100,6 +100,14 @@ def test_shots_come_before_each_question(evaluated, calls):
     assert plain.folder != shown.folder
 
 
+def test_the_harness_is_told_what_was_asked(evaluated, calls, monkeypatch):
+    monkeypatch.setattr(subject, "write_page", lambda *arguments: None)
+    graded, _ = evaluated(report=True, limit=3)
+    (samples,) = graded.folder.glob("lm-eval/samples_*.jsonl")
+    asked = [row["arguments"]["gen_args_0"]["arg_0"] for row in read_lines(samples)]
+    assert asked[:3] == [request.prompt for request in calls[0]]
+
+
 # --- taken over --------------------------------------------------------------------------------------------------
 
 

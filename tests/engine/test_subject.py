@@ -227,9 +227,11 @@ def test_code_beside_the_weights_is_never_run(tokenizer, tmp_path, monkeypatch):
 # --- from the hub ------------------------------------------------------------------------------------------------
 
 
-def test_a_cached_model_is_found_by_its_id_and_nobody_is_asked(cache, tokenizer, tmp_path):
+def test_a_cached_model_is_found_by_its_id_and_nobody_is_asked(cache, tokenizer, tmp_path, monkeypatch):
     import torch
+    from huggingface_hub import constants
 
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # it may ask, and does not
     cache("tests/tiny", save(tmp_path, tokenizer))
     subject = load_pretrained("tests/tiny", CPU)
     assert subject.checkpoint == "tests/tiny"
