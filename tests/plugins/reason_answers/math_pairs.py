@@ -217,6 +217,8 @@ _KINDS = {
         ab != a
         2x+1 != 2(x+1)
         x^{12} != x^{1}2
+        \sqrt{-1-x^2} != \ln(-x^2)
+        \frac{1}{x-x} != \frac{2}{x-x}
     """,
     "equations": r"""
         AB = 5 == 5

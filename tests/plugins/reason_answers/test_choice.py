@@ -62,7 +62,7 @@ NONE = [
     *["To answer a question, think.", "option C is incorrect", "It costs 5", "the answer is C++", "Eve", "cab"],
     # Two letters are no answer, whatever else is said.
     *["A or B", "The answer is A or B.", "Answer: A and C", "Answer: A, B", "\\boxed{A, C}", "either (A) or (B)"],
-    *["Answer: C/D", "option A or option B", "Answer: A or B\n\nB", "**A** or **B**"],
+    *["Answer: C/D", "option A or option B", "Answer: A or B\n\nB", "**A** or **B**", "It could be (A), some say (B)"],
     # A list of choices is the question, not its answer.
     "A) 1\nB) 2\nC) 3\nD) 4",
 ]

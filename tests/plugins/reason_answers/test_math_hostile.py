@@ -118,7 +118,15 @@ GIANTS = [
     *("1e999999999", "10^{10^{10}}", "e^{e^{e^{e^{9}}}}", "\\binom{999999999}{99999999}", "\\sqrt[99999999]{2}"),
     *("\\sin(10^{5000})", "\\ln(9^{9^{9}})", "x^{99999999}", "(x+1)^{99999}", "9" * 1_900, "0." + "9" * 1_900),
     *("1.5^{1.5^{1.5^{99}}}", "\\pi^{\\pi^{\\pi^{\\pi}}}", "\\sqrt{" * 24 + "2" + "}" * 24, "x^{x^{x^{x^{x}}}}"),
-    *("0.1^{99999}", "i^{99999999}", "\\lfloor 9^{9^9} \\rfloor", "(1+i)^{16000}", "n!", "\\frac{1}{10^{-99999}}"),
+    *(
+        "(10^{4000}+1)^{16000}",
+        "0.1^{99999}",
+        "i^{99999999}",
+        "\\lfloor 9^{9^9} \\rfloor",
+        "(1+i)^{16000}",
+        "n!",
+        "\\frac{1}{10^{-99999}}",
+    ),
 ]
 
 
@@ -134,6 +142,20 @@ def test_a_sum_of_many_costly_terms_is_given_up() -> None:
     left = "+".join(f"\\sin(\\cos({n}x))^{{{n}}}" for n in range(2, 70))
     right = "+".join(f"\\sin(\\cos({n}x))^{{{n}}}" for n in reversed(range(2, 70)))
     assert seconds(left, right) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("mine", "other"),
+    [
+        ("\\sin x_{N}", "\\cos y_{N}"),
+        ("(ix_{N})^{9999}", "(iy_{N})^{9998}"),
+        ("x_{N}^{999}", "y_{N}^{999}+y_{N}^{998}"),
+    ],
+)
+def test_a_set_whose_items_are_costly_to_compare_is_given_up(mine: str, other: str) -> None:
+    left, right = (", ".join(item.replace("N", str(n)) for n in range(40)) for item in (mine, other))
+    assert seconds(left, right) < 0.5
+    assert not math.equal(left, right)
 
 
 def test_long_sets_are_compared_in_time() -> None:

@@ -41,6 +41,7 @@ class Atoms(Cursor, ABC):
         """What a function without brackets applies to."""
 
     def atom(self) -> Node:
+        """A number, a name, or what a bracket or command opens."""
         kind, value = self.take()
         if kind == "number":
             return Node("number", (value,))
@@ -58,6 +59,7 @@ class Atoms(Cursor, ABC):
         return node
 
     def bracketed(self, sign: str) -> Node:
+        """What this sign, which is behind, opens."""
         if sign in _OPENING:
             return self.brackets(sign)
         if sign == "{":
@@ -89,6 +91,7 @@ class Atoms(Cursor, ABC):
         return self.atom()
 
     def braces(self) -> Node:
+        """The group that a brace opens."""
         if self.takes("}"):
             return self.fail("nothing")
         bars, self.bars = self.bars, 0
@@ -109,6 +112,7 @@ class Atoms(Cursor, ABC):
         return Node("bracket", (opening, closing.value, tuple(items)))
 
     def set(self) -> Node:
+        r"""The set that `\{` opens, or the values of an unknown that are such that …"""
         if self.takes(r"\}"):
             return EMPTY
         if self.token.kind == "symbol" and self.peek(1) in _SUCH_THAT:
@@ -117,12 +121,14 @@ class Atoms(Cursor, ABC):
         return self.closed(Node("set", tuple(self.items())), r"\}")
 
     def absolute(self) -> Node:
+        """What stands between bars."""
         self.bars += 1
         node = Node("call", ("abs", self.sum()))
         self.bars -= 1
         return self.closed(node, "|")
 
     def root(self) -> Node:
+        """A root, with its index."""
         index: Node | None = None
         if self.takes("["):
             index = self.closed(self.sum(), "]")
@@ -130,12 +136,14 @@ class Atoms(Cursor, ABC):
         return Node("power", (inner, inverse(index) if index else _HALF))
 
     def numbers(self, sign: str) -> Node:
+        """The real numbers as an interval; other number sets as names."""
         name = "R" if sign == "R" else self.argument().parts[-1]
         if name != "R":
             return Node("symbol", (f"mathbb {name}",))
         return REALS
 
     def matrix(self, name: str) -> Node:
+        """The rows of an environment that is a matrix."""
         if name not in _MATRICES:
             return self.fail(name)
         self.nest()
@@ -156,6 +164,7 @@ class Atoms(Cursor, ABC):
         return Node("matrix", (*rows, tuple(row)) if row else tuple(rows))
 
     def function(self, name: str) -> Node:
+        """A function with its power, its base and what it applies to."""
         self.nest()
         base = power = None
         while self.sees("_", "^"):

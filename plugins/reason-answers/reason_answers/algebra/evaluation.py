@@ -6,30 +6,26 @@ from a budget of work, so that the time is bounded in any thread, without a cloc
 
 from __future__ import annotations
 
-import math
-import threading
 from collections.abc import Mapping
 from fractions import Fraction
-from functools import cache
 from typing import Any
 
+from reason_answers.algebra.arithmetic import (
+    EXACT,
+    Undefined,
+    Value,
+    binomial,
+    factorial,
+    inexact,
+    precise,
+    whole_root,
+)
 from reason_answers.algebra.tokens import Unreadable
 from reason_answers.algebra.trees import Node, holds
 
-DIGITS = 60
 MOST_BITS = 16_384  # of an exact number, and of the exponent range of others
-LARGEST_FACTORIAL = 1_000
 LARGEST_ROOT = 64
 LARGEST_ANGLE_BITS = 40
-
-# mpmath keeps its constants in caches that are not made for threads.
-LOCK = threading.RLock()
-
-Value = Any  # Fraction, or one of mpmath's numbers
-
-
-class Undefined(Exception):
-    """The expression has no value here: it divides by zero, or has no real value where real ones are wanted."""
 
 
 class Budget:
@@ -39,19 +35,10 @@ class Budget:
         self.left = steps
 
     def pay(self, steps: int) -> None:
+        """Use up so many steps."""
         self.left -= steps
         if self.left < 0:
             raise Unreadable("too much work")
-
-
-@cache
-def precise() -> Any:
-    """mpmath's arithmetic, with `DIGITS` digits, in a context of our own."""
-    import mpmath
-
-    context = mpmath.MPContext()
-    context.dps = DIGITS
-    return context
 
 
 def evaluate(node: Node, point: Mapping[str, Fraction], real: bool, budget: Budget) -> Value:
@@ -108,7 +95,7 @@ class _Evaluation:
         """The value, if it is neither too large to go on with nor too small."""
         if isinstance(value, Fraction):
             bits = value.numerator.bit_length() + value.denominator.bit_length()
-            self.budget.pay(bits // 512)
+            self.budget.pay(bits // 128)
             if bits > MOST_BITS:
                 raise Unreadable("a large number")
             return value
@@ -135,7 +122,7 @@ class _Evaluation:
             if bits * abs(power) > MOST_BITS:
                 raise Unreadable("a large power")
         elif base:
-            self.budget.pay(4)
+            self.budget.pay(4 * power.bit_length())
             if abs(precise().mag(base) * power) > MOST_BITS:
                 raise Unreadable("a large power")
         return self.bounded(base**power)
@@ -143,7 +130,7 @@ class _Evaluation:
     def root(self, base: Fraction, index: int) -> Value:
         """The root of a rational number: exact if it is rational, real if its index is odd."""
         size = abs(base)
-        top, bottom = _whole_root(size.numerator, index), _whole_root(size.denominator, index)
+        top, bottom = whole_root(size.numerator, index), whole_root(size.denominator, index)
         exact = top is not None and bottom is not None
         root = Fraction(top or 0, bottom or 1) if exact else self.inexact_root(size, index)
         if base >= 0:
@@ -172,10 +159,10 @@ class _Evaluation:
 
     def call(self, name: str, inner: Node, other: Node | None = None) -> Value:
         value = self.value(inner)
-        if name in _EXACT:
-            return _EXACT[name](value)
+        if name in EXACT:
+            return EXACT[name](value)
         if name in ("factorial", "binom"):
-            return self.bounded(_factorial(value) if other is None else _binomial(value, self.value(other)))
+            return self.bounded(factorial(value) if other is None else binomial(value, self.value(other)))
         self.budget.pay(40)
         value = inexact(value)
         if name in ("ln", "log", "lg"):
@@ -210,73 +197,8 @@ class _Evaluation:
         return result / self.function(precise().log, below)
 
 
-def inexact(value: Value) -> Value:
-    """A number as mpmath has it."""
-    return precise().mpf(value.numerator) / value.denominator if isinstance(value, Fraction) else value
-
-
 _TRIGONOMETRIC = frozenset({"sin", "cos", "tan", "cot", "sec", "csc"})
 _FUNCTIONS = {
     **{name: name for name in (*_TRIGONOMETRIC, "sinh", "cosh", "tanh", "exp")},
     **{f"{arc}{name}": f"a{name}" for name in ("sin", "cos", "tan") for arc in ("arc", "a")},
-}
-
-
-def _whole_root(value: int, index: int) -> int | None:
-    """The whole number whose power this is, if there is one."""
-    if index == 2:
-        root = math.isqrt(value)
-    elif value < 2:
-        return value
-    else:
-        low, high = 1, 1 << (value.bit_length() // index + 1)
-        while low < high:  # the largest whole number whose power is not larger
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if middle**index <= value else (low, middle - 1)
-        root = low
-    return root if root**index == value else None
-
-
-def _whole(value: Value) -> int:
-    if not isinstance(value, Fraction) or value.denominator != 1:
-        raise Undefined("no whole number")
-    return value.numerator
-
-
-def _factorial(value: Value) -> Fraction:
-    number = _whole(value)
-    if number < 0:
-        raise Undefined("the factorial of a negative number")
-    if number > LARGEST_FACTORIAL:
-        raise Unreadable("a large factorial")
-    return Fraction(math.factorial(number))
-
-
-def _binomial(above: Value, below: Value) -> Fraction:
-    """The product (n)(n - 1)…(n - k + 1) / k!, for any rational n."""
-    count = _whole(below)
-    if not isinstance(above, Fraction) or count < 0:
-        raise Undefined("no binomial coefficient")
-    if above.denominator == 1 and 0 <= above <= LARGEST_FACTORIAL:
-        return Fraction(math.comb(int(above), count))
-    if count > LARGEST_ROOT:
-        raise Unreadable("a large binomial coefficient")
-    return math.prod((above - step for step in range(count)), start=Fraction(1)) / math.factorial(count)
-
-
-def _rounded(value: Value, how: Any) -> Fraction:
-    """floor or ceiling; a value that is whole but for its last digits is that whole number."""
-    if isinstance(value, Fraction):
-        return Fraction(how(value))
-    if precise().im(value) != 0:
-        raise Undefined("no real value")
-    nearest = precise().nint(value)
-    near = abs(value - nearest) < precise().mpf(10) ** (10 - DIGITS)
-    return Fraction(int(nearest if near else getattr(precise(), how.__name__)(value)))
-
-
-_EXACT = {
-    "abs": abs,
-    "floor": lambda value: _rounded(value, math.floor),
-    "ceil": lambda value: _rounded(value, math.ceil),
 }

@@ -21,13 +21,14 @@ from fractions import Fraction
 from random import Random
 from typing import Any
 
-from reason_answers.algebra.evaluation import DIGITS, LOCK, Budget, Undefined, evaluate, inexact, precise
+from reason_answers.algebra.arithmetic import DIGITS, LOCK, Undefined, inexact, precise
+from reason_answers.algebra.evaluation import Budget, evaluate
 from reason_answers.algebra.reading import Answer
 from reason_answers.algebra.relations import definition, interval, steps
 from reason_answers.algebra.tokens import Unreadable
 from reason_answers.algebra.trees import CONSTANTS, Node, names
 
-WORK = 40_000  # steps of evaluation for one comparison; about 0.1 s
+WORK = 60_000  # steps of evaluation for one comparison; about 0.2 s
 AGREE = DIGITS - 20
 MOST_NAMES = 8
 MOST_ITEMS = 40  # of a set that are compared each with each
