@@ -1,7 +1,8 @@
 """Answers in batches, by transformers' `generate`: for models whose memory of a text grows with it (attention).
 
-A batch lasts as long as its longest answer. On a CPU the rows of a batch are padded to a length that follows from
-each row alone, and there are never few of them, so that a row's numbers are the same in any batch.
+A batch lasts as long as its longest answer. On a CPU rows are padded to a length that follows from each of them alone,
+and their number is a multiple of `LEAST_ROWS`, so that a row's numbers are computed in the same way in any batch. What
+is left are last bits of torch's attention, which depend on the thread that computes them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from reason_cli.engine.row import Row
 from reason_cli.engine.sampling import Choice
 from reason_cli.errors import ReasonError
 
-LEAST_ROWS = 16  # a product with fewer rows is computed in another order by BLAS, with other last bits
+LEAST_ROWS = 16  # products with fewer rows, and what is left over of vectors, are computed with other last bits
 BUCKET = 64  # on a CPU prompts are padded to a multiple of it
 POSITIONS = re.compile(r"(wpe|embed_positions|positions_embed|position_embeddings)$")  # tables of learned positions
 
@@ -43,9 +44,20 @@ def batched(model: PreTrainedModel, rows: Sequence[Row], size: int, padding: int
             yield from batch
 
 
+def memory_bytes(model: PreTrainedModel, length: int) -> int:
+    """What one row of `length` positions takes: keys and values of every layer, and the widest layer's numbers."""
+    config = model.config.get_text_config()
+    heads = getattr(config, "num_attention_heads", None) or 1
+    pairs = getattr(config, "num_key_value_heads", None) or heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // heads
+    widest = max(config.hidden_size, getattr(config, "intermediate_size", None) or 4 * config.hidden_size)
+    numbers = 2 * config.num_hidden_layers * pairs * size + 4 * widest
+    return length * numbers * model.dtype.itemsize
+
+
 @torch.inference_mode()
 def _generate(model: PreTrainedModel, rows: list[Row], padding: int, choose: Choice) -> None:
-    spare = max(0, LEAST_ROWS - len(rows)) if model.device.type == "cpu" else 0
+    spare = -len(rows) % LEAST_ROWS if model.device.type == "cpu" else 0
     prompts = [row.prompt for row in rows] + [rows[0].prompt] * spare
     longest = max(map(len, prompts))
     length = -(-longest // BUCKET) * BUCKET if model.device.type == "cpu" else longest

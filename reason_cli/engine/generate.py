@@ -1,7 +1,8 @@
 """Answers to prompts: greedy or sampled, ended by an end token, a stop string or a limit, given as each is finished.
 
-On a CPU an answer's tokens depend on its prompt, its seed and the settings alone, to the last bit: not on what else is
-asked, nor on the size of the batch.
+On a CPU an answer's tokens depend on its prompt, its seed and the settings alone, not on what else is asked nor on the
+size of the batch: to the last bit of its logits for recurrent models (Mamba with the `cpu` scan), and but for a few
+last bits for others, which matters only where two tokens are as good as equally likely.
 """
 
 from __future__ import annotations
@@ -116,15 +117,24 @@ def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def _worked(model: PreTrainedModel, rows: Sequence[Row], decoding: Decoding, padding: int) -> Iterator[Row]:
-    """The rows, each when it is done, in the way that suits the model."""
-    from reason_cli.engine.batched import batched
+    """The rows, each when it is done, in the way that suits the model and with as many at a time as fit."""
+    from reason_cli.engine.batched import batched, memory_bytes
     from reason_cli.engine.continuous import continuous
+    from reason_cli.engine.room import fitting, with_less_when_full
     from reason_cli.engine.sampling import Choice
     from reason_cli.engine.slots import read
 
     choose = Choice(decoding.temperature, decoding.top_p)
-    first = read(model, [rows[0].prompt], padding)
-    if first is None:
-        yield from batched(model, rows, decoding.batch_size, padding, choose)
-    else:
-        yield from continuous(model, first, rows, decoding.batch_size, padding, choose)
+
+    def work(rows: Sequence[Row], size: int) -> Iterator[Row]:
+        first = read(model, [rows[0].prompt], padding)
+        if first is None:
+            each = memory_bytes(model, len(rows[0].prompt) + decoding.max_new_tokens)
+        else:
+            each = first.cache.nbytes
+        size = fitting(size, each, model.config.get_text_config().vocab_size, model.device)
+        if first is None:
+            return batched(model, rows, size, padding, choose)
+        return continuous(model, first, rows, size, padding, choose)
+
+    return with_less_when_full(work, rows, min(decoding.batch_size, len(rows)))

@@ -59,6 +59,10 @@ class Row:
         self._forced: deque[int] = deque()
         self._random = random.Random(seed)
 
+    def anew(self) -> Row:
+        """The same answer, not begun."""
+        return Row(self.index, self.prompt, self.seed, self._endings, self._calculator)
+
     def uniform(self) -> float:
         """The next of its random numbers, from 0 to 1."""
         return self._random.random()

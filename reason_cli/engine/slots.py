@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 
 from reason_cli.api import RowCache
 from reason_cli.engine.batched import LEAST_ROWS, pad_left
+from reason_cli.engine.graph import captured
 
 CACHES = ("cache_params", "past_key_values")  # what models call it, in what they give and in what they take
 
@@ -47,17 +48,24 @@ def read(model: PreTrainedModel, prompts: Sequence[list[int]], padding: int) -> 
 class Slots:
     """A batch of which slot n goes on from the n-th of `rows` of a cache.
 
-    Their number is rounded up to a multiple of `LEAST_ROWS`; what more there is computes what nobody looks at.
+    On a CPU their number is rounded up to a multiple of `LEAST_ROWS`; what more there is computes what nobody looks at.
     """
 
     def __init__(self, model: PreTrainedModel, cache: RowCache, keyword: str, rows: Sequence[int]) -> None:
-        rows = [*rows, *[rows[0]] * (-len(rows) % LEAST_ROWS)]
-        self._model, self.keyword, self.width = model, keyword, len(rows)
-        self.cache = cache.keep(rows)
-        self._tokens = torch.zeros(self.width, 1, dtype=torch.long, device=model.device)
+        if model.device.type == "cpu":
+            rows = [*rows, *[rows[0]] * (-len(rows) % LEAST_ROWS)]
+        kept, tokens = cache.keep(rows), torch.zeros(len(rows), 1, dtype=torch.long, device=model.device)
+
+        def forward() -> Tensor:
+            return model(input_ids=tokens, use_cache=True, **{keyword: kept}).logits[:, -1]
+
+        self.keyword, self.width, self.cache, self._tokens, self._forward = keyword, len(rows), kept, tokens, forward
+        if model.device.type == "cuda":
+            self._forward = captured(forward)
+            self.cache.put(range(self.width), cache.keep(rows))  # the capture's runs went on from it
 
     def step(self, tokens: Mapping[int, int]) -> Tensor:
-        """Read one token in each of these slots; gives logits (width, vocabulary)."""
+        """Read one token in each of these slots; gives logits (width, vocabulary), good until the next step."""
         last = [tokens.get(slot, 0) for slot in range(self.width)]
         self._tokens.copy_(torch.tensor(last).unsqueeze(1))
-        return self._model(input_ids=self._tokens, use_cache=True, **{self.keyword: self.cache}).logits[:, -1]
+        return self._forward()
