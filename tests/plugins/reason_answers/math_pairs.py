@@ -108,6 +108,8 @@ _KINDS = {
         5! == 120 == 5 \cdot 4! == 5 \times 4 \times 3!
         \binom{5}{2} == 10 == \dbinom52 == {5 \choose 2}
         \frac{10!}{8!} == 90
+        10!/(8!2!) == 45
+        \binom{n}{k} == \frac{n!}{k!(n-k)!} == \binom{n}{n-k}
         \binom{n}{2} == \frac{n(n-1)}{2}
         n! == n \cdot (n-1)!
         100! == 100 \cdot 99!

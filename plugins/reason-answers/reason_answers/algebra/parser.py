@@ -110,11 +110,11 @@ class _Parser(Atoms):
 
     def beside(self, factors: list[Node]) -> None:
         """A factor without a sign before it; a proper fraction is added to a whole number before it."""
-        if self.token.kind == "number":
-            self.fail("two numbers")
         fraction, last = self.sees("frac"), factors[-1]
-        right = self.factor()
         whole = last.parts[0] if last.kind == "negative" else last
+        if self.token.kind == whole.kind == "number":
+            self.fail("two numbers")
+        right = self.factor()
         if fraction and _is_whole(whole) and _is_proper(right):
             mixed = Node("sum", (whole, right))
             factors[-1] = mixed if whole is last else negative(mixed)

@@ -7,7 +7,7 @@ different answers pass for the same?
 
 * Rational numbers are compared exactly. Two different polynomials, or quotients of them, of degree d agree at a
   random point of these ranges with a chance of at most about d in a thousand for each unknown (Schwartz and Zippel),
-  and here they would have to agree at nine points.
+  and here they would have to agree at eleven points.
 * Other constants would have to share 40 digits. A decimal that is not written to 40 digits does not reach an
   irrational number, and answers with a few roots and functions keep far more distance from each other.
 * Two expressions are the same if they agree wherever both have real values, at positive, negative and whole numbers:
@@ -45,7 +45,9 @@ def _points() -> list[tuple[Fraction, ...]]:
     for low, high in ((1, 9), (1, 9), (-9, 9), (-9, -1), (-99, -9), (0, 1), (9, 99)):
         below = [random.randrange(101, 1_000) for _ in range(MOST_NAMES)]
         rows.append(tuple(Fraction(random.randrange(low * part + 1, high * part), part) for part in below))
-    rows += [tuple(map(Fraction, random.sample(range(3, 30), MOST_NAMES))) for _ in range(2)]
+    for _ in range(2):  # rising and falling: of n! / k! (n - k)! one order has no value
+        numbers = sorted(map(Fraction, random.sample(range(3, 30), MOST_NAMES)))
+        rows += [tuple(numbers), tuple(reversed(numbers))]
     return rows
 
 
