@@ -13,10 +13,12 @@ from itertools import pairwise
 import pytest
 from made_evaluations import SETTINGS, evaluation, graded, sample
 
+from reason_cli.config import EvalOptions, HardwareOptions, keys_of
 from reason_cli.engine.comparison import compare
 from reason_cli.engine.page import samples as page_samples
 from reason_cli.engine.page import write_page
 from reason_cli.engine.page.markup import Html, element, join
+from reason_cli.engine.page.settings import command
 from reason_cli.engine.page.verdict import compared, measured, p_value, warnings
 from reason_cli.engine.plots import plots
 from reason_cli.errors import ReasonError
@@ -29,6 +31,8 @@ HOSTILE = [
     "line\u2028and\u2029paragraph",
     "]]> \x00 \x1b[31m \ud800 \U0001f34e",
     "javascript:alert(1)",
+    "</script x",
+    "<!--<script x",
 ]
 
 
@@ -86,7 +90,7 @@ def page(folder, *evaluations, comparisons=()):
 
 
 def text_of(reader):
-    return " ".join("".join(text for texts in reader.texts.values() for text in texts).split())
+    return re.sub(r"[ \n]+", " ", "".join(text for texts in reader.texts.values() for text in texts))
 
 
 def test_the_page_says_the_figures_of_one_evaluation(tmp_path):
@@ -116,7 +120,8 @@ def test_ids_and_classes_of_the_plots_are_the_pages_own(tmp_path, every_plot):
     style = reader.texts["style"][0]
     drawn = {a["class"] for tag, a in reader.elements if tag in ("path", "text", "use") and "class" in a}
     assert drawn and all(f".{name}{{" in style for name in drawn)
-    assert "var(--s0)" in style and "fill: #0072b2" not in style
+    rules = "".join(re.findall(r"\.d\d+\{.*\}", style))
+    assert "fill: var(--s0)" in rules and "#0072b2" not in rules and "font-family" not in rules
 
 
 def test_nothing_may_be_loaded_and_only_its_own_script_and_style_may_run(tmp_path):
@@ -258,7 +263,7 @@ def test_the_verdict_says_better_worse_or_that_it_cannot_be_told():
     ("p", "said"), [(0.00001, "< 0.0001"), (0.03121, "= 0.031"), (0.5, "= 0.5"), (0.999, "= 1"), (1, "= 1")]
 )
 def test_p_values_are_written_as_in_a_sentence(p, said):
-    assert p_value(p) == said
+    assert p_value(p) == said.replace(" ", "\u00a0")
 
 
 def test_warnings_are_given_for_what_makes_the_figures_mean_less():
@@ -293,6 +298,33 @@ def test_rows_graded_without_a_model_have_a_page(tmp_path):
     bare = {k: v for k, v in one.results.items() if k not in ("timing", "tokens", "data", "contamination")}
     text = text_of(page(tmp_path, replace(one, results=bare)))
     assert "answers.jsonl" in text and "4 of 4 questions are right: 100.0%" in text
+
+
+def test_the_command_that_gives_the_same_figures_names_what_is_not_default(tmp_path):
+    said = {"shots": 5, "stop": ["\n\n", "Q:"], "calculator": True, "temperature": 0.0, "device": "cuda:0"}
+    said |= {"extractor": "number", "system_prompt": "Think, then answer.", "weights_sha256": "ab", "style": "think"}
+    one = evaluation(n=7, settings=said)
+    line = (
+        "reason eval sums:test --checkpoint runs/tuned/final --limit 7 --shots 5 --stop '\n\n' --stop Q: "
+        "--extractor number --calculator --system-prompt 'Think, then answer.' --device cuda"
+    )
+    assert command(one.results) == line
+    assert page(tmp_path, one).texts["pre"] == [line]
+
+
+def test_every_flag_of_the_command_is_one_of_reason_eval():
+    from support import run
+
+    settings = {key.name: "x" for options in (EvalOptions, HardwareOptions) for key in keys_of("", options)}
+    settings |= {"system_prompt": "x", "style": "x", "calculator": True, "report": False, "resume": False}
+    del settings["after_training"]  # of `reason train`
+    flags = {word for word in command(evaluation(n=3, settings=settings).results).split() if word.startswith("--")}
+    known = run("eval", "--help").ok().out
+    assert len(flags) > 12 and not [flag for flag in flags if flag not in known]
+
+
+def test_an_ensemble_and_graded_rows_have_no_command(tmp_path):
+    assert "reason eval" not in text_of(page(tmp_path, evaluation(n=3, checkpoint="")))
 
 
 # --- markup ------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -14,7 +15,7 @@ from reason_cli.engine.comparison import compare
 from reason_cli.engine.plots import plots
 from reason_cli.engine.plots.kinds import Key, Point, Row, points
 from reason_cli.engine.plots.plot import labelled, named, short
-from reason_cli.engine.plots.rendering import SERIES, png, svg
+from reason_cli.engine.plots.rendering import PAPER, SERIES, png, svg
 
 
 def drawn(*evaluations, comparisons=()):
@@ -108,6 +109,49 @@ def test_changes_are_those_of_the_comparison(two):
     plot = drawn(base, tuned, comparisons=[comparison])["flips"]
     counts = [len(comparison.corrected), len(comparison.broken), comparison.both, comparison.neither]
     assert list(plot.numbers[0]) == ["base", "tuned", *map(str, counts)] and sum(counts) == 60
+
+
+def shapes(plot, name):
+    root = ElementTree.fromstring(plot.svg())
+    return list(root.iter(f"{{http://www.w3.org/2000/svg}}{name}"))
+
+
+def test_strict_accuracy_is_drawn_hollow():
+    markers = [node.get("style") for node in shapes(drawn(evaluation())["accuracy"], "use")]
+    assert sum(f"fill: {SERIES[0]}" in style for style in markers) == 2  # the point and its key
+    assert sum(f"fill: {PAPER}" in style for style in markers) == 2
+
+
+def test_what_is_broken_is_drawn_to_the_left_of_what_is_corrected(two):
+    base, tuned, comparison = two
+    texts = shapes(drawn(base, tuned, comparisons=[comparison])["flips"], "text")
+    at = {node.text: place(node) for node in texts}
+    assert at[str(len(comparison.broken))] < at["0"] < at[str(len(comparison.corrected))]
+
+
+def place(text):
+    """How far right a text stands, however it was put there."""
+    moved = re.search(r"translate\(([\d.]+)", text.get("transform") or "")
+    return float(moved[1] if moved else text.get("x"))
+
+
+def test_wrong_answers_are_the_pale_parts_of_the_bars():
+    one = evaluation()
+    plot = drawn(one)["strategies"]
+    bars = [path for path in shapes(plot, "path") if f"fill: {SERIES[0]}" in (path.get("style") or "")]
+    wide = {
+        pale: sum(width(path) for path in bars if ("opacity: 0.32" in path.get("style")) == pale) for pale in (0, 1)
+    }
+    keys = 2 * width(bars[-1])
+    share = (wide[0] - keys / 2) / (wide[0] + wide[1] - keys)
+    assert share == pytest.approx(one.results["accuracy"], abs=0.01)
+
+
+def width(path):
+    xs = [
+        float(pair.split()[0]) for pair in path.get("d").replace("z", "").replace("M", "L").split("L") if pair.strip()
+    ]
+    return max(xs) - min(xs)
 
 
 def test_sampling_curves_are_drawn_when_there_are_several_samples():

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from reason_cli.engine.page.figures import Sheet
 from reason_cli.engine.page.markup import join
 from reason_cli.engine.page.samples import samples_json
-from reason_cli.engine.page.summary import footer, header, settings, title
+from reason_cli.engine.page.settings import settings
+from reason_cli.engine.page.summary import footer, header, title
 from reason_cli.engine.plots import plots
 from reason_cli.engine.plots.plot import labelled
 from reason_cli.runs import write_text

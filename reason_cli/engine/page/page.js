@@ -172,13 +172,14 @@
 
   // --- one sample, opened ---
 
+  const scrolls = (label) => ({ tabindex: 0, role: "region", "aria-label": label });
   function detailOf(row) {
-    const part = (title, className, ...inside) => make("div", {}, make("h3", {}, title), make("pre", { class: `text ${className}`, tabindex: className ? 0 : null }, ...inside));
+    const part = (title, className, ...inside) => make("div", {}, make("h3", {}, title), make("pre", { class: `text ${className}`, ...(className && scrolls(title)) }, ...inside));
     const tags = Object.entries(row.tags).map(([tag, value]) => `${tag}: ${value}`).join("   ");
     const asked = [make("div", {}, part("Question", "", row.question), part("Expected answer", "", row.expected), tags ? part("Tags", "", tags) : null)];
     if (row.reasoning) asked.push(part("Expected reasoning", "gold", row.reasoning));
     const told = row.answers.map((one, n) => make("div", {}, make("h3", {}, several ? make("span", { class: `dot c${n % 6}`, "aria-hidden": "true" }) : null, data.models[n]),
-      ...(one ? [factsOf(one), make("pre", { class: "text output", tabindex: 0 }, ...marked(one))] : ["no answer with this number"])));
+      ...(one ? [factsOf(one), make("pre", { class: "text output", ...scrolls(`Output of ${data.models[n]}`) }, ...marked(one))] : ["no answer with this number"])));
     const inside = [make("div", { class: "texts" }, ...asked), make("div", { class: "texts" }, ...told)];
     return make("tr", { role: "row", class: "detail" }, make("td", { role: "cell", colspan: columns.length }, ...inside));
   }
@@ -240,9 +241,9 @@
     waiting = setTimeout(() => { state.words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean); refresh(); }, 120);
   });
   at("filters").addEventListener("submit", (event) => event.preventDefault());
-  let folded = [];
-  addEventListener("beforeprint", () => { folded = [...document.querySelectorAll("details:not([open])")]; folded.forEach((one) => (one.open = true)); });
-  addEventListener("afterprint", () => folded.forEach((one) => (one.open = false)));
+  const settings = document.querySelector("details.settings");
+  addEventListener("beforeprint", () => (settings.open = true));
+  addEventListener("afterprint", () => (settings.open = false));
   for (const id of ["filters", "table", "pages"]) at(id).hidden = false;
   choosers();
   refresh();

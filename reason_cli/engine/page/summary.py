@@ -1,8 +1,7 @@
-"""The top of a report, and its end: figures side by side, the verdict, the settings."""
+"""The top of a report, and its last line: the verdict, and the figures side by side."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +134,7 @@ def _change(comparison: Comparison | None, is_base: bool) -> list[object]:
     low, high = comparison.bootstrap95
     side = "same" if low <= 0 <= high else "better" if comparison.difference > 0 else "worse"
     interval = f"{points(low)} to {points(high)}"
-    p = p_value(comparison.mcnemar["p"]).removeprefix("= ") if comparison.mcnemar else NONE
+    p = p_value(comparison.mcnemar["p"]).removeprefix("=").strip() if comparison.mcnemar else NONE
     shown = _with_note(points(comparison.difference), interval, f"strong {side}")
     return [shown, p, f"{len(comparison.corrected):,}", f"{len(comparison.broken):,}"]
 
@@ -145,27 +144,6 @@ def _with_note(value: str, note: str, class_: str = "") -> Html:
 
 
 # --- the end -----------------------------------------------------------------------------------------------------
-
-
-def settings(models: Mapping[str, Graded]) -> Html:
-    """What another needs to get the same figures: a column for each model."""
-    columns = {label: _facts(graded.results) for label, graded in models.items()}
-    names = list(dict.fromkeys(name for facts in columns.values() for name in facts))
-    rows = [[name, *(facts.get(name, NONE) for facts in columns.values())] for name in names]
-    return table("Settings, data and versions", ["Setting", *models], rows, "settings")
-
-
-def _facts(results: Mapping[str, Any]) -> dict[str, str]:
-    facts: dict[str, Any] = {name: results.get(name) for name in ("dataset", "checkpoint", "tokens")}
-    facts["contamination"] = _contamination(results)
-    for part in ("settings", "data", "timing"):
-        inside = results.get(part)
-        facts |= {f"{part}.{name}": value for name, value in (inside if isinstance(inside, dict) else {}).items()}
-    return {name: _plain(value) for name, value in facts.items() if value not in (None, "")}
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def footer() -> Html:

@@ -28,7 +28,7 @@ def compared(comparison: Comparison, a: str, b: str) -> str:
     low, high = comparison.bootstrap95
     figures = f"{points(comparison.difference)} points, 95% interval {points(low)} to {points(high)}"
     if comparison.mcnemar:
-        figures += f", McNemar p {p_value(comparison.mcnemar['p'])}"
+        figures += f", McNemar p\N{NO-BREAK SPACE}{p_value(comparison.mcnemar['p'])}"
     changed = f"{len(comparison.corrected):,} questions were corrected, {len(comparison.broken):,} broken."
     if low <= 0 <= high:
         return f"{b} and {a} cannot be told apart on {comparison.n:,} questions: {figures}. {changed}"
@@ -69,8 +69,9 @@ def points(share: float) -> str:
 
 
 def p_value(p: float) -> str:
-    """As it is written in a sentence: "= 0.031", "< 0.0001"."""
-    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}" if p < 0.995 else "= 1"
+    """As it is written in a sentence, which does not break there: "= 0.031", "< 0.0001"."""
+    said = "< 0.0001" if p < 0.0001 else f"= {p:.2g}" if p < 0.995 else "= 1"
+    return said.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _cut(value: Any) -> str:

@@ -71,11 +71,11 @@ def points(
     for y, row in enumerate(rows):
         for point, offset in zip(row.points, _offsets(len(row.points)), strict=True):
             axes.plot([point.low, point.high], [y + offset] * 2, color=colour(point.series), linewidth=1.8)
-            axes.plot([point.value], [y + offset], **_marker(point.series, point.hollow))
+            axes.plot([point.value], [y + offset], **_marker(point.series, point.hollow), clip_on=False)
     shown = [p for row in rows for p in row.points]
     low, high = min(p.low for p in shown), max(p.high for p in shown)
     room = max(0.02, 0.06 * (high - low))
-    axes.set_xlim(max(-0.005, low - room), min(1.005, high + room))
+    axes.set_xlim(max(-0.02, low - room), min(1.02, high + room))
     _percent(axes)
     _legend(figure, keys)
 
