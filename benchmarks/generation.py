@@ -9,9 +9,10 @@ Greedy, in one process, on word problems, in three ways:
 - `reason`: this project's model under this project's generation.
 
 Two loads: all answers equally long; and each ended at its own n-th token, n drawn (seeded) from a lognormal with the
-mean and spread of GSM8K's solutions, at most `--most`. A batch of `generate` goes on until its longest answer is done.
-With `--checkpoint`, a folder of a trained Mamba, answers end where that model ends them. Tokens are those of the
-answers; those computed for rows that were done are not counted. `identical`: answers whose tokens are stock's.
+mean and spread of GSM8K's solutions, at most `--most`; a share of `--endless` goes on that long. A batch of `generate`
+goes on until its longest answer is done. With `--checkpoint`, a folder of a trained Mamba, answers end where that model
+ends them. Tokens are those of the answers; what is computed for rows that are done is not counted. `identical`: answers
+whose tokens are stock's.
 On a machine that others use as well, `--threads 1 --cpu-time` counts the seconds of the CPU instead of the clock's.
 """
 
@@ -105,9 +106,11 @@ def measure(clock, way, model, *load) -> dict:
     return {"seconds": clock() - start, "said": said}
 
 
-def lengths(count: int, most: int) -> list[int]:
+def lengths(count: int, most: int, endless: float) -> list[int]:
+    """How many tokens each answer has, `most` where it would never end by itself."""
     draw = random.Random(0)
-    return [min(most, max(1, round(draw.lognormvariate(*GSM8K_TOKENS)))) for _ in range(count)]
+    drawn = [max(1, round(draw.lognormvariate(*GSM8K_TOKENS))) for _ in range(count)]
+    return [most if draw.random() < endless else min(most, length) for length in drawn]
 
 
 def compare(clock, models: dict, prompts: list[list[int]], limits: list[int], ends: frozenset[int], size: int) -> dict:
@@ -143,6 +146,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=100, help="of each answer, where all are equally long")
     parser.add_argument("--most", type=int, default=256, help="tokens of an answer at most")
+    parser.add_argument("--endless", type=float, default=0.0, help="share of answers that go on to --most")
     parser.add_argument("--checkpoint", type=Path, help="a trained Mamba's folder, in place of a new one")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default 2)")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
@@ -164,7 +168,7 @@ def main() -> None:
     if arguments.checkpoint:
         loads["answers as the model ends them"] = ([arguments.most] * len(prompts), frozenset([tokenizer.eos_token_id]))
     else:
-        loads["answers as long as GSM8K's"] = (lengths(len(prompts), arguments.most), frozenset())
+        loads["answers as long as GSM8K's"] = (lengths(len(prompts), arguments.most, arguments.endless), frozenset())
     compare(clock, models, prompts[:16], [4] * 16, frozenset(), 16)  # what is compiled or set up once
     results = {
         name: compare(clock, models, prompts, limits, ends, arguments.batch_size)

@@ -113,6 +113,23 @@ def test_a_free_slot_takes_the_next_prompt(model):
     assert len(steps) == 39
 
 
+def test_slots_are_given_up_when_nothing_waits_and_the_rest_go_on_as_they_were(model):
+    widths = []
+    model.register_forward_pre_hook(lambda _, args, given: widths.append(len(given["input_ids"])), with_kwargs=True)
+
+    def said(lengths):
+        rows = [Row(n, [5 + n, 40 - n] * 10, n, Endings(None, frozenset(), (), most)) for n, most in enumerate(lengths)]
+        first = slots.read(model, [rows[0].prompt], 0)
+        return {row.index: row.said for row in continuous(model, first, rows, 64, 0, Choice(2.0, 1.0))}
+
+    whole = said([40] * 40)
+    widths.clear()
+    cut = said([1 + n * 7 % 40 for n in range(40)])
+    assert cut == {n: whole[n][: 1 + n * 7 % 40] for n in range(40)}
+    steps = [width for width in widths if width in (48, 32, 16)]
+    assert steps == sorted(steps, reverse=True) and set(steps) == {48, 32, 16}
+
+
 def test_new_weights_are_seen_by_the_next_generation(model, tokenizer, requests):
     how = Decoding(max_new_tokens=8)
     before = dict(answers(model, tokenizer, requests, how))
