@@ -158,6 +158,22 @@ class Stop(TrainerCallback, ExportableState):
             signal.signal(number, handler)
 
 
+class LastValidation(TrainerCallback):
+    """Validates and saves the last step, wherever it comes: else the best could only be chosen among earlier ones.
+
+    Stands after `Stop`, which may end a run at any step; a run that a signal cuts short ends at once.
+    """
+
+    def __init__(self, stop: Stop) -> None:
+        self.stop = stop
+
+    def on_step_end(self, args, state, control: TrainerControl, **kwargs: Any) -> TrainerControl:
+        ends = control.should_training_stop or state.global_step >= state.max_steps
+        if ends and self.stop.signal is None:
+            control.should_evaluate = control.should_save = True
+        return control
+
+
 class StreamPlace(TrainerCallback, ExportableState):
     """Keeps in each checkpoint where the stream of rows goes on."""
 

@@ -165,6 +165,8 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     metrics = callbacks.Metrics(run, trainer.tokens_seen)
     for callback in (metrics, callbacks.Progress(report, clock), TensorBoardCallback(writer), callbacks.Seal(), stop):
         trainer.add_callback(callback)
+    if job.train.load_best != "off":
+        trainer.add_callback(callbacks.LastValidation(stop))
     if isinstance(data.rows, Stream):
         trainer.add_callback(callbacks.StreamPlace(data.rows, job.train.gradient_accumulation_steps))
     if job.train.samples:

@@ -83,6 +83,23 @@ def test_a_resumed_run_remembers_the_best(tiny, tmp_path, told):
     assert same(tmp_path / "run", 6)
 
 
+def test_the_last_step_is_among_those_to_choose_from(tiny, tmp_path, told):
+    """Ten steps, validated each four: the tenth is validated and saved, too."""
+    told(0.1, 0.2, 0.3)
+    schedule = ("--save-steps", 4, "--eval-steps", 4)
+    result = train_tiny(tmp_path / "run", *ASKS, "--load-best", "accuracy", *schedule, steps=10).ok()
+    assert [step for step, _ in metrics(tmp_path / "run", "eval_accuracy")] == [4, 8, 10]
+    assert "best of the validations: checkpoint-10" in result.err
+
+
+def test_a_run_that_the_clock_ends_validates_its_last_step(tiny, tmp_path, told):
+    told(0.1, 0.2)
+    late = ("--save-steps", 5000, "--eval-steps", 5000, "--max-minutes", 0.0001)
+    train_tiny(tmp_path / "run", *ASKS, "--load-best", "accuracy", *late, steps=5000).ok()
+    (found,) = metrics(tmp_path / "run", "eval_accuracy")
+    assert found[0] < 5000 and same(tmp_path / "run", found[0])
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
