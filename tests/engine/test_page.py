@@ -150,6 +150,7 @@ def assert_stay_texts(tmp_path, text):
     hostile = page(tmp_path / "hostile", *(evaluation_of(text, label) for label in (f"a{text}", f"b{text}")))
     assert [name for name, _ in hostile.elements] == [name for name, _ in plain.elements]
     assert [sorted(a) for _, a in hostile.elements] == [sorted(a) for _, a in plain.elements]
+    assert not set("<>&\u2028\u2029") & set(hostile.texts["script"][0])
     asked = data_of(hostile)["asked"][0]
     assert asked[1] == f"q{text}" and asked[-1][0][1][0][-1] == f"o{text}"
 

@@ -147,6 +147,13 @@ def test_wrong_answers_are_the_pale_parts_of_the_bars():
     assert share == pytest.approx(one.results["accuracy"], abs=0.01)
 
 
+def test_lengths_are_drawn_in_bars_of_whole_numbers():
+    for tokens in ([0, 0], [1, 2], [20, 20], [7, 1000]):
+        plot = drawn(graded([sample(id=n, tokens=count) for n, count in enumerate(tokens)]))["lengths"]
+        along = [node.text for node in shapes(plot, "text") if node.text[0].isdigit()]
+        assert len(along) > 2 and all(float(tick).is_integer() for tick in along), along
+
+
 def width(path):
     xs = [
         float(pair.split()[0]) for pair in path.get("d").replace("z", "").replace("M", "L").split("L") if pair.strip()

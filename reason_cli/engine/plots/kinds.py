@@ -118,7 +118,8 @@ def flips(figure: AnyFigure, rows: Sequence[tuple[str, int, int]], names: tuple[
 def histograms(figure: AnyFigure, panels: Sequence[tuple[str, Sequence[int], Sequence[int]]], label: str) -> None:
     """Of each panel, one below the other on one scale, how often the right and the wrong values fall where."""
     most = max((max([*right, *wrong], default=0) for _, right, wrong in panels), default=0)
-    edges = [most * n / 30 for n in range(31)] if most else [0, 1]
+    wide = most // 30 + 1  # so that each bar is of as many whole numbers as the others
+    edges = [*range(0, max(most, 2) + wide + 1, wide)]
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
     for series, (axes, (title, right, wrong)) in enumerate(zip(grid[:, 0], panels, strict=True)):
         _quiet(axes, "y")
@@ -128,6 +129,7 @@ def histograms(figure: AnyFigure, panels: Sequence[tuple[str, Sequence[int], Seq
         axes.locator_params(axis="y", integer=True, nbins=4)
         if len(panels) > 1:
             axes.set_title(title, loc="left")
+    grid[-1, 0].locator_params(axis="x", integer=True)
     grid[-1, 0].set_xlabel(label)
     shade = NEUTRAL if len(panels) > 1 else 0
     _legend(figure, [Key("right", shade, kind="bar"), Key("wrong", shade, hollow=True, kind="bar")])

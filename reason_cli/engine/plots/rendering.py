@@ -68,7 +68,7 @@ def png(draw: Draw, height: float, title: str, caption: str) -> bytes:
         draw(middle)
         below.text(0.02, 1, "\n".join(lines), fontsize=7.5, color=QUIET, va="top")
 
-    lines = textwrap.wrap(caption, 90)
+    lines = textwrap.wrap(caption, 85)
     heights = [0.4, height, 0.14 * len(lines) + 0.1]
     return _saved(framed, sum(heights), format="png", dpi=PNG_DPI, metadata={"Software": None})
 
