@@ -137,7 +137,7 @@ class EvalOptions:
     """`[eval]`: how answers are generated and graded."""
 
     after_training: tuple[str, ...] = option((), "datasets that `reason train` evaluates itself on at its end")
-    limit: int = option(0, "questions per dataset; 0: all (of an endless dataset: 200)", minimum=0)
+    limit: int = option(0, "questions per dataset that names no @N; 0: all (of an endless dataset: 200)", minimum=0)
     shots: int = option(0, "solved examples before each question, drawn from the train split", minimum=0, maximum=100)
     template: str = option(
         "",

@@ -138,11 +138,11 @@ def ask(subject: Subject, task: Task, options: EvalOptions, prompting: Prompting
 
 
 def load_questions(task: Task, options: EvalOptions, report: Reporter) -> Loaded:
-    """The questions of a task: all, or as many as the limit or the spec's `@N` says.
+    """The questions of a task: all, or as many as the spec's `@N` says, or else the limit.
 
     Raises `ReasonError` when the dataset asks nothing (plain text).
     """
-    take = options.limit or task.source.spec.take or (ENDLESS if task.source.endless else 0)
+    take = task.source.spec.take or options.limit or (ENDLESS if task.source.endless else 0)
     loaded = load(task.source, take=take, seed=options.eval_seed, refuse_bad=False, report=report)
     if not all(isinstance(item, Example) for item in loaded.items):
         raise ReasonError(f"'{task.source.label}' is plain text and asks nothing", "evaluate on questions")

@@ -178,6 +178,7 @@ def test_an_endless_dataset_gives_200_unless_told_otherwise():
     assert count("additions") == 200
     assert count("additions@30") == 30
     assert count("additions", limit=20) == 20
+    assert count("additions@30", limit=20) == 30, "what is said of one dataset goes before what is said of all"
 
 
 # --- contamination -------------------------------------------------------------------------------------------------
