@@ -10,8 +10,9 @@ from pathlib import Path
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="reason-tests-hub-")
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# Compiled kernels are kept between runs; every other cache is a test's own.
+# Compiled kernels and the list of fonts are kept between runs; every other cache is a test's own.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path.home() / ".cache" / "reason-tests-kernels"))
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "reason-tests-fonts"))
 
 import pytest
 import support

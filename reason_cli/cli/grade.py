@@ -27,7 +27,7 @@ def grade_command(
     file: Path, extractor: str | None, text_column: str | None, gold_column: str | None, output: Path | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Grade answers of any tool, or an old evaluation again, without a model.
+    """Grade the answers of any tool, without a model.
 
     FILE is .jsonl, .json, .csv or .parquet with a row per answer, or an evaluation that `reason eval` wrote. A column
     may be nested, as resps.0.0. A gold answer may be a whole solution, as GSM8K's, that ends in its answer.
