@@ -60,20 +60,26 @@ class Comparison:
         return asdict(self)
 
 
-def verdict(figures: Mapping[str, Any]) -> str:
-    """In a plain line: which is ahead, by how much, and whether that may be chance.
+def may_be_chance(figures: Mapping[str, Any]) -> bool:
+    """Whether a difference may be chance: by McNemar's p where there is one, else by the interval.
 
-    `figures` is `Comparison.as_json()`, its `strict`, or one of its `pass_at_k`. Chance is judged by McNemar's p where
-    there is one, else by the interval.
+    `figures` is `Comparison.as_json()`, its `strict`, or one of its `pass_at_k`.
     """
-    points, (low, high) = 100 * figures["difference"], figures["bootstrap95"]
+    if figures.get("mcnemar"):
+        return figures["mcnemar"]["p"] >= UNLIKELY
+    low, high = figures["bootstrap95"]
+    return low <= 0 <= high
+
+
+def verdict(figures: Mapping[str, Any]) -> str:
+    """In a plain line: which is ahead, by how much, and whether that may be chance; of the same `figures`."""
+    points, likely = 100 * figures["difference"], may_be_chance(figures)
     if not points:
         return "neither is ahead: a and b are right equally often"
     if figures.get("mcnemar"):
         p = figures["mcnemar"]["p"]
-        likely, why = p >= UNLIKELY, f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
+        why = f"p = {p:.2g}" if p >= 1e-4 else "p < 0.0001"
     else:
-        likely = low <= 0 <= high
         why = f"the interval {'holds' if likely else 'leaves out'} 0"
     ahead = "b is ahead of a" if points > 0 else "a is ahead of b"
     return f"{ahead} by {abs(points):.1f} points, {'may be' if likely else 'unlikely to be'} chance ({why})"

@@ -147,8 +147,12 @@ def test_wrong_answers_are_the_pale_parts_of_the_bars():
     assert share == pytest.approx(one.results["accuracy"], abs=0.01)
 
 
+def test_lengths_that_nobody_counted_are_not_drawn():
+    assert "lengths" not in drawn(graded([sample(id=n, tokens=0) for n in range(3)]))
+
+
 def test_lengths_are_drawn_in_bars_of_whole_numbers():
-    for tokens in ([0, 0], [1, 2], [20, 20], [7, 1000]):
+    for tokens in ([0, 1], [1, 2], [20, 20], [7, 1000]):
         plot = drawn(graded([sample(id=n, tokens=count) for n, count in enumerate(tokens)]))["lengths"]
         along = [node.text for node in shapes(plot, "text") if node.text[0].isdigit()]
         assert len(along) > 2 and all(float(tick).is_integer() for tick in along), along

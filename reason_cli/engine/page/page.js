@@ -139,7 +139,7 @@
     if (!one) return ["–"];
     if (key === "verdict") return [chip(verdictOf(one))];
     if (key === "strategy") return [one.strategy];
-    if (key === "tokens") return [plain(one.tokens)];
+    if (key === "tokens") return [one.tokens ? plain(one.tokens) : "–"];
     const shown = one.predicted === null ? verdictOf(one) : cut(one.predicted, 40);
     if (!several) return [shown];
     const sign = make("span", { class: `sign ${one.correct ? "right" : "wrong"}`, role: "img", "aria-label": one.correct ? "right:" : "wrong:" }, one.correct ? "✓" : "✗");
@@ -185,7 +185,7 @@
   }
 
   function factsOf(one) {
-    const facts = [chip(verdictOf(one)), make("span", {}, "read as ", make("b", {}, one.predicted ?? "nothing")), make("span", {}, `strategy: ${one.strategy}`), make("span", {}, `${plain(one.tokens)} tokens`)];
+    const facts = [chip(verdictOf(one)), make("span", {}, "read as ", make("b", {}, one.predicted ?? "nothing")), make("span", {}, `strategy: ${one.strategy}`), ...(one.tokens ? [make("span", {}, `${plain(one.tokens)} tokens`)] : [])];
     if (one.slip && SLIPS[one.slip] !== verdictOf(one)) facts.push(make("span", {}, SLIPS[one.slip]));
     if (!one.finished && verdictOf(one) !== "cut off") facts.push(make("span", {}, "cut off"));
     return make("div", { class: "facts" }, ...facts);

@@ -81,7 +81,7 @@ def _rates(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     yield "Questions", f"{results['n']:,}", f"{answers:,} answers" if answers else f"{results['correct']:,} right"
     yield "No answer", f"{results['no_answer_rate']:.1%}", "of the outputs hold none"
     yield "Cut off", f"{results['cut_off_rate']:.1%}", "of the outputs have no end"
-    yield "Tokens an answer", f"{results['mean_tokens']:,.0f}", "on average"
+    yield "Tokens an answer", _tokens(results), "on average"
     yield "Tokens a second", _speed(results), "of all answers together"
     yield "Contamination", _contamination(results), "trained rows that hold test questions"
 
@@ -89,6 +89,11 @@ def _rates(results: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
 def _interval(share: Mapping[str, Any]) -> str:
     low, high = share["interval95"]
     return f"{low:.1%} to {high:.1%}"
+
+
+def _tokens(results: Mapping[str, Any]) -> str:
+    """The mean length of an answer; of another tool's nobody counted it."""
+    return f"{results['mean_tokens']:,.0f}" if results["mean_tokens"] else NONE
 
 
 def _speed(results: Mapping[str, Any]) -> str:
@@ -117,7 +122,7 @@ def _side_by_side(models: Mapping[str, Graded], pairs: Sequence[tuple[Comparison
             *_change(against.get(label), label == base),
             f"{g.results['no_answer_rate']:.1%}",
             f"{g.results['cut_off_rate']:.1%}",
-            f"{g.results['mean_tokens']:,.0f}",
+            _tokens(g.results),
             _speed(g.results),
         ]
         for n, (label, g) in enumerate(models.items())

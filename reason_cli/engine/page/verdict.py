@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from reason_cli.engine.comparison import may_be_chance
+
 if TYPE_CHECKING:
     from reason_cli.engine.comparison import Comparison
 
 CUT_OFF, NO_ANSWER, APART = 0.01, 0.02, 0.02  # rates above which a person should know
-SURE = 0.05  # the p below which McNemar's test calls a difference real
 
 
 def measured(results: Mapping[str, Any]) -> str:
@@ -30,11 +31,10 @@ def compared(comparison: Comparison, a: str, b: str) -> str:
     if comparison.mcnemar:
         figures += f", McNemar p\N{NO-BREAK SPACE}{p_value(comparison.mcnemar['p'])}"
     changed = f"{len(comparison.corrected):,} questions were corrected, {len(comparison.broken):,} broken."
-    if low <= 0 <= high:
+    if may_be_chance(comparison.as_json()):
         return f"{b} and {a} cannot be told apart on {comparison.n:,} questions: {figures}. {changed}"
-    unsure = comparison.mcnemar and comparison.mcnemar["p"] >= SURE
     better = "better" if comparison.difference > 0 else "worse"
-    return f"{b} is {'perhaps ' if unsure else ''}{better} than {a}: {figures}. {changed}"
+    return f"{b} is {better} than {a}: {figures}. {changed}"
 
 
 def warnings(results: Mapping[str, Any]) -> Iterator[str]:

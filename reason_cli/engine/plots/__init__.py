@@ -18,4 +18,4 @@ if TYPE_CHECKING:
 def plots(models: Mapping[str, Graded], comparisons: Sequence[Comparison]) -> list[Plot]:
     """Every plot that these evaluations have something for. `models` are by label, in the order of their colours."""
     found = [accuracy(models), *flips(models, comparisons), *sampling(models), *breakdowns(models)]
-    return [*found, *strategies(models), *slips(models), lengths(models)]
+    return [*found, *strategies(models), *slips(models), *lengths(models)]

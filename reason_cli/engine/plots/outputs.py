@@ -84,23 +84,27 @@ def slips(models: Mapping[str, Graded]) -> Iterator[Plot]:
     )
 
 
-def lengths(models: Mapping[str, Graded]) -> Plot:
-    """How long right and wrong answers are, in tokens."""
+def lengths(models: Mapping[str, Graded]) -> list[Plot]:
+    """How long right and wrong answers are, in tokens; nothing of another tool's answers, which nobody counted."""
+    if not any(s.tokens for graded in models.values() for s in graded.samples):
+        return []
     panels, numbers = [], []
     for label, graded in models.items():
         parts = {name: _tokens(graded.samples, name == "right") for name in ("right", "wrong")}
         panels.append((short(label), parts["right"], parts["wrong"]))
         numbers += [[label, name, f"{len(t):,}", *_quantiles(t)] for name, t in parts.items()]
-    return Plot(
+    each = ", each model on its own." if len(models) > 1 else "."
+    plot = Plot(
         name="lengths",
         title="Length of the answers",
-        caption=f"Answers by their tokens; wrong ones, pale, stand on top of right ones. n = {answers(models)} answers"
-        + (", each model on its own." if len(models) > 1 else "."),
+        caption="Answers by their tokens; wrong ones, pale, stand on top of right ones. "
+        f"n = {answers(models)} answers{each}",
         columns=["Model", "Verdict", "Answers", "Median tokens", "95% are shorter than", "Longest"],
         numbers=numbers,
         draw=partial(kinds.histograms, panels=panels, label="tokens"),
         height=0.85 + 1.1 * len(panels) + (0.5 if len(panels) == 1 else 0),
     )
+    return [plot]
 
 
 def _tokens(samples: Sequence[Sample], right: bool) -> list[int]:
