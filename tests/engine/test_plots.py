@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ from made_evaluations import evaluation, graded, sample
 
 from reason_cli.engine.comparison import compare
 from reason_cli.engine.plots import plots
+from reason_cli.engine.plots.accuracy import breakdowns
 from reason_cli.engine.plots.kinds import Key, Point, Row, points
 from reason_cli.engine.plots.plot import labelled, named, short
 from reason_cli.engine.plots.rendering import PAPER, SERIES, png, svg
@@ -35,6 +37,14 @@ def two():
 def test_one_model_has_every_plot_that_it_has_something_for():
     found = drawn(evaluation())
     assert list(found) == ["accuracy", "by-operation", "by-magnitude", "tag-level", "tag-steps", *ENDS]
+
+
+def test_a_tag_that_is_told_of_any_dataset_is_shown_once():
+    one = evaluation()
+    steps = {str(n): share for n, share in enumerate(one.results["by"]["steps"].values())}
+    errors = one.results["errors"] | {"by": one.results["errors"]["by"] | {"steps": steps}}
+    found = [plot.name for plot in breakdowns({"one": replace(one, results=one.results | {"errors": errors})})]
+    assert "by-steps" in found and "tag-steps" not in found and "tag-level" in found
 
 
 ENDS = ["strategies", "slips", "lengths"]

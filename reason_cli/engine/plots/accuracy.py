@@ -66,17 +66,20 @@ def _point(share: Mapping[str, Any], series: int, hollow: bool = False) -> Point
 def breakdowns(models: Mapping[str, Graded]) -> Iterator[Plot]:
     """Accuracy by steps, operation, length and magnitude, and by each tag; nothing of what has one value."""
     taken: set[str] = set()
-    for name, title in BREAKDOWNS.items():
-        yield from _breakdown(f"by-{name}", title, _analysed(models, name), models)
+    told: set[str] = set()  # what is told of any dataset is not shown again by a tag of that name
+    for part, title in BREAKDOWNS.items():
+        for plot in _breakdown(f"by-{part}", title, _analysed(models, part), models):
+            told.add(part)
+            yield plot
     for tag in dict.fromkeys(tag for g in models.values() for tag in g.results["by"]):
         name = base = f"tag-{re.sub(r'[^a-z0-9]+', '-', tag.lower()).strip('-')[:40] or 'unnamed'}"
         number = 2
         while name in taken:
             name, number = f"{base}-{number}", number + 1
         taken.add(name)
+        if tag in told:
+            continue
         by = {label: g.results["by"].get(tag, {}) for label, g in models.items()}
-        if by == _analysed(models, tag):
-            continue  # the same facts are shown already
         yield from _breakdown(name, f"tag “{short(tag)}”", by, models)
 
 
