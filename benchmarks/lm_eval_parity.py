@@ -98,7 +98,7 @@ def theirs(arguments: argparse.Namespace, form: str, data: Path, folder: Path, p
     folder.mkdir(parents=True)
     # JSON is YAML.
     (folder / "task.yaml").write_text(json.dumps(task(arguments, form, data, prompt)), encoding="utf-8")
-    weights = Checkpoint.find(Path(arguments.checkpoint)).path
+    weights = Checkpoint.find(Path(arguments.checkpoint)).path.resolve()
     command = [arguments.lm_eval_python, "-m", "lm_eval", "--model", "hf", "--tasks", "gsm8k_local", "--log_samples"]
     command += ["--model_args", f"pretrained={weights},dtype=float32", "--include_path", folder]
     command += ["--output_path", folder / "out", "--limit", arguments.questions, "--device", arguments.device]
