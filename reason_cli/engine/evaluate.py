@@ -18,6 +18,7 @@ from reason_cli.engine.graded import Graded
 from reason_cli.engine.grading import Said, Sample, grade, summarise
 from reason_cli.engine.hardware import autocast
 from reason_cli.engine.harness import write_harness
+from reason_cli.engine.hub import Unreachable
 from reason_cli.engine.identity import label_of, weights_sha256
 from reason_cli.engine.journal import RESULTS, SAMPLES, Journal, Place, find_place, forget
 from reason_cli.engine.page import write_page
@@ -131,10 +132,19 @@ def ask(subject: Subject, task: Task, options: EvalOptions, prompting: Prompting
     check_asks(prompting, subject.tokenizer, subject.checkpoint)
     loaded = load_questions(task, options, report)
     examples = [item for item in loaded.items if isinstance(item, Example)]
-    quiet = Silent() if task.shots == task.source else report  # how its rows are read has just been said
-    shots = draw_shots(task.shots, options.shots, options.eval_seed, quiet)
-    put = Prompting(prompting.template, prompting.plain, shots)
+    put = Prompting(prompting.template, prompting.plain, _shots(task, options, report))
     return Asked(loaded, examples, [put.prompt(subject.tokenizer, e.question) for e in examples])
+
+
+def _shots(task: Task, options: EvalOptions, report: Reporter) -> tuple[Example, ...]:
+    """Solved examples of the split they should come from; where that cannot be had, of the rows that are asked."""
+    if task.shots != task.source:
+        try:
+            return draw_shots(task.shots, options.shots, options.eval_seed, report)
+        except Unreachable as error:
+            report.warn(f"{error.message}; shots are drawn from {task.source.label}, never a question's own solution")
+    # How its rows are read has just been said.
+    return draw_shots(task.source, options.shots, options.eval_seed, Silent())
 
 
 def load_questions(task: Task, options: EvalOptions, report: Reporter) -> Loaded:

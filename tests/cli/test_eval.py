@@ -178,6 +178,15 @@ def test_shots_of_a_file_are_its_other_rows(run_folder, tmp_path):
     assert result.code == 1 and "4 shots were asked for" in result.err and "has 4 questions" in result.err
 
 
+def test_shots_of_a_train_split_that_cannot_be_had_come_from_the_test_rows(run_folder, tmp_path, monkeypatch):
+    rows = [{"Body": f"Ann has {n} pens.", "Question": "How many?", "Answer": str(n)} for n in range(5)]
+    write_rows(tmp_path / "data" / "svamp" / "test.jsonl", rows)
+    monkeypatch.setenv("REASON_DATA", str(tmp_path / "data"))
+    result = run("eval", "svamp", "--checkpoint", run_folder, "--shots", 2, *SHORT).ok()
+    assert "shots are drawn from svamp:test" in result.err
+    assert results_in(run_folder / "eval")["n"] == 5
+
+
 # --- several checkpoints -------------------------------------------------------------------------------------------
 
 
