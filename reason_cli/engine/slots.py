@@ -37,7 +37,8 @@ def read(model: PreTrainedModel, prompts: Sequence[list[int]], padding: int) -> 
     unchanged, so that a prompt gives the same numbers in any company.
     """
     ids, mask = pad_left(prompts, max(LEAST_ROWS, *map(len, prompts)), padding, model.device)
-    output = model(input_ids=ids, attention_mask=mask, use_cache=True, logits_to_keep=LEAST_ROWS)
+    keep = -(-LEAST_ROWS // len(prompts))  # the last alone would do, were there not too few rows for the vocabulary
+    output = model(input_ids=ids, attention_mask=mask, use_cache=True, logits_to_keep=keep)
     for keyword in CACHES:
         cache = getattr(output, keyword, None)
         if isinstance(cache, RowCache):
