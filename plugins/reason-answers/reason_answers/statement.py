@@ -42,6 +42,9 @@ _CIRCUMSTANCE = re.compile(
     r"\b(?:after|before|in|for|within|over|with|given|of|at|on|the|these|those|all|both|if|when|by)[ $]{1,2}$",
     re.IGNORECASE,
 )
+# "3 boxes of 12, so 36 eggs": a conclusion, if the line ends with it.
+_SO = re.compile(r"(?:\b(?:so|thus|hence|therefore)|→|⇒|=>)[ $*:]{0,4}$", re.IGNORECASE)
+_ENDING = re.compile(r"\W{0,6}(?:[A-Za-z]{1,20}\W{0,6}){0,2}")
 _TOTAL = re.compile(r"\b(?:total of|total is|total to|in total|altogether|sum is|sum of)[ *:$]{0,4}$", re.IGNORECASE)
 
 
@@ -51,7 +54,7 @@ def answer(text: str, span: Span) -> Found | None:
     found = _numbers(text, start, end)
     if not found:
         return None
-    place = _place(text, start, found) if len(found) > 1 else 0
+    place = _place(text, (start, end), found) if len(found) > 1 else 0
     while place + 1 < len(found) and corrected(text, found[place], found[place + 1]):
         place += 1
     refuse_two(text, found, place, end, marked=True)
@@ -108,8 +111,9 @@ def _with_words(text: str, start: int, found: list[Found], named: list[Found]) -
     return sorted([*found, *apart], key=lambda number: number.span)
 
 
-def _place(text: str, start: int, found: list[Found]) -> int:
+def _place(text: str, span: Span, found: list[Found]) -> int:
     """Which of several numbers is the answer."""
+    start, end = span
     gaps = [text[a:b] for a, b in zip([start, *(f.span[1] for f in found)], (f.span[0] for f in found), strict=False)]
     prose = bool(_LETTER.search(gaps[0]))
     boxed = [i for i, gap in enumerate(gaps) if gap.endswith(("\\boxed{", "\\fbox{", "\\boxed{$"))]
@@ -120,7 +124,7 @@ def _place(text: str, start: int, found: list[Found]) -> int:
         return result
     if _BARE_OPERATOR.fullmatch(gaps[1]) and gaps[1] != "**":
         raise Hedged  # a sum that no one has worked out
-    return _stated(text, found, gaps) if prose else 0
+    return _stated(text, found, gaps, end) if prose else 0
 
 
 def _result(gaps: list[str], prose: bool) -> int | None:
@@ -136,8 +140,10 @@ def _result(gaps: list[str], prose: bool) -> int | None:
     return last if worked_out or not last else last - 1
 
 
-def _stated(text: str, found: list[Found], gaps: list[str]) -> int:
-    """In a sentence: the total, the bold one, or the first that is no circumstance."""
+def _stated(text: str, found: list[Found], gaps: list[str], end: int) -> int:
+    """In a sentence: its conclusion, the total, the bold one, or the first that is no circumstance."""
+    if _SO.search(gaps[-1]) and _ENDING.fullmatch(text, found[-1].span[1], end):
+        return len(found) - 1
     totals = [i for i, gap in enumerate(gaps) if _TOTAL.search(gap)]
     if totals:
         return totals[-1]
