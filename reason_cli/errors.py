@@ -25,3 +25,8 @@ def did_you_mean(name: str, known: object) -> str:
 
     close = difflib.get_close_matches(name, [str(k) for k in known], n=1, cutoff=0.6)  # type: ignore[attr-defined]
     return f"did you mean '{close[0]}'? " if close else ""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of what a library says of an error; the error's kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -49,6 +49,11 @@ def breakdown(samples: Sequence[Sample]) -> dict[str, dict[str, Any]]:
     }
 
 
+def errors(samples: Sequence[Sample]) -> dict[str, Any]:
+    """What `results.json` keeps of them: wrong answers by kind of slip, accuracy by kind of question."""
+    return {"slips": slips(samples), "by": breakdown(samples)}
+
+
 def slips(samples: Iterable[Sample]) -> dict[str, int]:
     """How many wrong answers each kind of slip has, of `SLIPS`."""
     kinds = [slip(sample) for sample in samples]

@@ -12,15 +12,15 @@ from typing import Any
 
 from reason_cli.api import AnswerExtractor, Example
 from reason_cli.config import EvalOptions
-from reason_cli.engine.analysis import breakdown, slips
+from reason_cli.engine.analysis import errors
 from reason_cli.engine.generate import Answer, Decoding, Request, answers
-from reason_cli.engine.graded import Graded
-from reason_cli.engine.grading import Said, Sample, grade, summarise
+from reason_cli.engine.graded import Graded, write_graded
+from reason_cli.engine.grading import CUT_OFF_WARNING, NO_ANSWER_WARNING, Said, Sample, grade, summarise
 from reason_cli.engine.hardware import autocast
 from reason_cli.engine.harness import write_harness
 from reason_cli.engine.hub import Unreachable
 from reason_cli.engine.identity import label_of, weights_sha256
-from reason_cli.engine.journal import RESULTS, SAMPLES, Journal, Place, find_place, forget
+from reason_cli.engine.journal import Journal, Place, find_place, forget
 from reason_cli.engine.page import write_page
 from reason_cli.engine.prompts import Prompting, check_asks, draw_shots
 from reason_cli.engine.reading import Loaded, load
@@ -29,13 +29,14 @@ from reason_cli.engine.sources import Source
 from reason_cli.engine.subject import Subject, fetch
 from reason_cli.engine.voting import sampling_summary
 from reason_cli.errors import ReasonError
-from reason_cli.runs import Checkpoint, write_json, write_text
+from reason_cli.runs import Checkpoint
 
 ENDLESS = 200  # questions of a dataset that has no end, when no limit is given
-CUT_OFF_WARNING = 0.01
-NO_ANSWER_WARNING = 0.02
 # Settings that change no answer and no verdict.
 INDIFFERENT = ("after_training", "resume", "report", "extractor", "limit")
+
+
+Wanted = Sequence[tuple[int, int, Request]]  # question, answer to it, and how it is asked for
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Asked:
     examples: Sequence[Example]
     prompts: Sequence[str]
 
-    def requests(self, options: EvalOptions) -> list[tuple[int, int, Request]]:
+    def requests(self, options: EvalOptions) -> Wanted:
         """(question, answer, request) for every answer that is wanted, each with random numbers of its own."""
         return [
             (n, k, Request(prompt, _seed(options.eval_seed, n, k)))
@@ -82,20 +83,22 @@ def evaluate(
     identity = _sha256(json.dumps([settings, asked.loaded.summary()], sort_keys=True))
     place = find_place(root, task.folder_name, identity, resume=options.resume)
     begun = time.perf_counter()
-    written = _answer(subject, asked, options, place, report, task.source.label)
+    wanted = asked.requests(options)
+    written = _answer(subject, wanted, options, place, report, task.source.label)
     seconds = place.seconds + (time.perf_counter() - begun if written else 0.0)
-    samples = [grade(place.said[n, k], asked.examples[n], task.extractor) for n, k, _ in asked.requests(options)]
+    samples = [grade(place.said[n, k], asked.examples[n], task.extractor) for n, k, _ in wanted]
+    tokens = sum(s.tokens for s in samples)
     results = {
         "identity": identity,
         "dataset": task.source.label,
         "checkpoint": subject.checkpoint,
         "model": label_of(subject.checkpoint),
         **results_of(samples, task.extractor),
-        "tokens": sum(s.tokens for s in samples),
+        "tokens": tokens,
         "contamination": contamination(subject.trained_on, task.source.label),
         "settings": settings,
         "data": asked.loaded.summary(),
-        "timing": _timing(seconds, sum(s.tokens for s in samples)),
+        "timing": _timing(seconds, tokens),
     }
     graded = Graded(results, samples, place.folder)
     write_graded(graded)
@@ -107,20 +110,13 @@ def evaluate(
     return graded
 
 
-def write_graded(graded: Graded) -> None:
-    """Write `samples.jsonl`, then `results.json`: whoever sees the one finds the other."""
-    lines = (json.dumps(asdict(sample), ensure_ascii=False) for sample in graded.samples)
-    write_text(graded.folder / SAMPLES, "".join(line + "\n" for line in lines))
-    write_json(graded.folder / RESULTS, graded.results)
-
-
 def results_of(samples: Sequence[Sample], extractor: AnswerExtractor) -> dict[str, Any]:
     """The figures of graded samples: accuracy and the rates, of several answers a question the votes, the errors."""
     several = any(s.sample for s in samples)
     return {
         **summarise(samples),
         **(sampling_summary(samples, extractor) if several else {}),
-        "errors": {"slips": slips(samples), "by": breakdown(samples)},
+        "errors": errors(samples),
     }
 
 
@@ -167,9 +163,8 @@ def _seed(seed: int, question: int, answer: int) -> int:
 # --- answers -------------------------------------------------------------------------------------------------------
 
 
-def _answer(subject: Subject, asked: Asked, options: EvalOptions, place: Place, report: Reporter, label: str) -> int:
+def _answer(subject: Subject, wanted: Wanted, options: EvalOptions, place: Place, report: Reporter, label: str) -> int:
     """Write the answers that are not there yet into the journal; gives how many these were."""
-    wanted = asked.requests(options)
     missing = [(n, k, request) for n, k, request in wanted if (n, k) not in place.said]
     if len(missing) < len(wanted):
         there = len(wanted) - len(missing)

@@ -6,18 +6,17 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from reason_cli.api import AnswerExtractor
-from reason_cli.engine.analysis import breakdown, slips
-from reason_cli.engine.graded import RESULTS, SAMPLES, Graded
+from reason_cli.engine.analysis import errors
+from reason_cli.engine.graded import Graded, write_graded
 from reason_cli.engine.grading import Sample, summarise
 from reason_cli.engine.regrade import Counts, Regraded, Source, has_verifier, regrade
 from reason_cli.engine.report import Reporter
 from reason_cli.errors import ReasonError
-from reason_cli.runs import write_json
 
 KEPT = ("dataset", "checkpoint", "model", "contamination", "tokens", "data")  # of an evaluation that is graded again
 EVERY = 500  # rows between two movements of the bar
@@ -48,7 +47,7 @@ def grade_file(source: Source, extractor: AnswerExtractor, output: Path | None, 
             raise ReasonError(f"no row of {source.path} can be graded", "; ".join(counts.named) or "it holds none")
     results = _results(source, extractor, samples, counts)
     if folder is not None:
-        results["errors"] = {"slips": slips(samples), "by": breakdown(samples)}
+        results["errors"] = errors(samples)
         _write_evaluation(folder, results, samples)
     return Outcome(results, counts)
 
@@ -170,11 +169,8 @@ def _write_evaluation(folder: Path, results: Mapping[str, Any], samples: list[Sa
 
     graded = Graded(results, samples, folder)
     try:
-        with _lines(folder / SAMPLES) as file:
-            if file:
-                file.writelines(json.dumps(asdict(sample), ensure_ascii=False) + "\n" for sample in samples)
         write_harness(folder, graded)
         write_page(folder, [graded], [])
-        write_json(folder / RESULTS, results)
+        write_graded(graded)
     except OSError as error:
         raise ReasonError(f"cannot write {folder}: {error.strerror}", "choose another --output") from None

@@ -1,10 +1,10 @@
-"""Evaluations read back from their folders: what was measured, and every answer. Grades nothing."""
+"""Evaluations written to their folders and read back: what was measured, and every answer. Grades nothing."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -14,6 +14,7 @@ from reason_cli.engine.files import rows
 from reason_cli.engine.grading import Sample
 from reason_cli.engine.journal import MARK, RESULTS, SAMPLES
 from reason_cli.errors import ReasonError
+from reason_cli.runs import write_json, write_text
 
 NEEDED = {"dataset": str, "checkpoint": str, "n": int, "correct": int, "settings": dict}  # of results.json
 KINDS: dict[str, tuple[type, ...]] = {
@@ -59,6 +60,13 @@ def read_graded(path: Path) -> Graded:
     samples = [_sample(place, row) for place, row in rows(_there(folder / SAMPLES))]
     _check(results, samples, folder)
     return Graded(results, samples, folder)
+
+
+def write_graded(graded: Graded) -> None:
+    """Write `samples.jsonl`, then `results.json`: whoever sees the one finds the other."""
+    lines = (json.dumps(asdict(sample), ensure_ascii=False) for sample in graded.samples)
+    write_text(graded.folder / SAMPLES, "".join(line + "\n" for line in lines))
+    write_json(graded.folder / RESULTS, graded.results)
 
 
 def evaluation_folder(path: Path) -> Path:

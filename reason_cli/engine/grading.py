@@ -10,6 +10,8 @@ from typing import Any
 from reason_cli.api import AnswerExtractor, Example
 from reason_cli.engine.statistics import mean_interval, wilson
 
+CUT_OFF_WARNING, NO_ANSWER_WARNING = 0.01, 0.02  # rates above which a person should know
+
 
 @dataclass(frozen=True)
 class Sample:

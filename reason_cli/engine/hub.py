@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from reason_cli.api import Hub
-from reason_cli.errors import ReasonError
+from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import is_weights
 
 PATIENCE = 4.0  # seconds
@@ -85,7 +85,7 @@ def _open(hub: Hub, split: str) -> Any:
         )
     except Exception as error:  # the hub's clients raise a dozen kinds for "not there" and "not reachable"
         raise Unreachable(
-            f"dataset '{hub.id}' cannot be had from the hub: {_reason(error)}",
+            f"dataset '{hub.id}' cannot be had from the hub: {first_line(error)}",
             "check the name, or go online once so that it is cached",
         ) from None
 
@@ -111,13 +111,9 @@ def model(id: str, revision: str = "") -> Path:
         folder = Path(snapshot_download(id, revision=version, allow_patterns=take, ignore_patterns=leave))
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise Unreachable(
-            f"model '{id}' is neither a folder here nor to be had from the hub: {_reason(error)}",
+            f"model '{id}' is neither a folder here nor to be had from the hub: {first_line(error)}",
             "check the name, or go online once so that it is cached",
         ) from None
     if not is_weights(folder):
         raise Unreachable(f"model '{id}' has no whole safetensors weights", "go online to fetch them, or pass another")
     return folder
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 from reason_cli.runs import step_of
@@ -11,15 +12,21 @@ PIECE = 2**20  # bytes read at once
 
 
 def weights_sha256(folder: Path) -> str:
-    """A hash of a folder's weights, config and tokenizer."""
-    digest = hashlib.sha256()
+    """A hash of a folder's weights, config and tokenizer; read once, however many benchmarks ask, while it stays so."""
     names = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-    for path in sorted([*folder.glob("*.safetensors"), *(folder / name for name in names)]):
-        if path.is_file():
-            digest.update(path.name.encode())
-            with path.open("rb") as file:
-                while piece := file.read(PIECE):
-                    digest.update(piece)
+    files = sorted(p for p in (*folder.glob("*.safetensors"), *(folder / name for name in names)) if p.is_file())
+    return _sha256(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+@cache
+def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
+    """Of names and contents; size and time of change only tell one state of a file from another."""
+    digest = hashlib.sha256()
+    for path, _, _ in files:
+        digest.update(path.name.encode())
+        with path.open("rb") as file:
+            while piece := file.read(PIECE):
+                digest.update(piece)
     return digest.hexdigest()
 
 

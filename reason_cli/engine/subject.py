@@ -17,7 +17,7 @@ from reason_cli.config import HardwareOptions
 from reason_cli.engine import hub, tokenizers
 from reason_cli.engine.hardware import Precision, pick_device, pick_precision
 from reason_cli.engine.report import hush_libraries
-from reason_cli.errors import ReasonError
+from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import ADAPTER, Checkpoint, is_weights
 
 if TYPE_CHECKING:
@@ -136,8 +136,9 @@ def _causal_model(folder: Path, precision: Precision) -> PreTrainedModel:
     try:
         model, told = load(folder, dtype=types[precision.name], **how)
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ReasonError(f"cannot load {folder} as a causal language model: {reason}", "pass another model") from None
+        raise ReasonError(
+            f"cannot load {folder} as a causal language model: {first_line(error)}", "pass another model"
+        ) from None
     missing = sorted(told["missing_keys"])
     if missing:
         raise ReasonError(
@@ -158,8 +159,9 @@ def _adapt(model: PreTrainedModel, adapter: Path, vocabulary: int) -> None:
     try:
         told = model.load_adapter(str(adapter))
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ReasonError(f"cannot put the adapter {adapter} on its base: {reason}", "pass another adapter") from None
+        raise ReasonError(
+            f"cannot put the adapter {adapter} on its base: {first_line(error)}", "pass another adapter"
+        ) from None
     if told.missing_keys or told.unexpected_keys:
         wrong = sorted([*told.missing_keys, *told.unexpected_keys])
         raise ReasonError(f"the adapter {adapter} does not fit its base, such as in {wrong[0]}", "pass another adapter")

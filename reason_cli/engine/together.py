@@ -8,8 +8,8 @@ from pathlib import Path
 
 from reason_cli.api import AnswerExtractor
 from reason_cli.engine.comparison import Comparison, compare
-from reason_cli.engine.evaluate import results_of, write_graded
-from reason_cli.engine.graded import Graded
+from reason_cli.engine.evaluate import results_of
+from reason_cli.engine.graded import Graded, write_graded
 from reason_cli.engine.page import write_page
 from reason_cli.engine.voting import ensemble
 from reason_cli.runs import write_json

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from reason_cli.engine.chat import CHATML
 from reason_cli.engine.hub import ready
-from reason_cli.errors import ReasonError
+from reason_cli.errors import ReasonError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -118,11 +118,7 @@ def _pretrained(
     try:
         return AutoTokenizer.from_pretrained(spec, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise ReasonError(f"cannot load tokenizer '{spec}': {_first_line(error)}", hint) from None
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ReasonError(f"cannot load tokenizer '{spec}': {first_line(error)}", hint) from None
 
 
 def _with_chat(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -20,7 +20,7 @@ from reason_cli.engine.hardware import pick_device, pick_precision
 from reason_cli.engine.report import hush_libraries
 from reason_cli.engine.row import Endings
 from reason_cli.engine.subject import Subject, end_ids, folder_of
-from reason_cli.errors import ReasonError
+from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import ADAPTER
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def load(
             generation_config="vllm",  # its own neutral defaults, not the model's
         )
     except Exception as error:  # it raises whatever its layers raise, in this process or for another of its own
-        raise ReasonError(f"vllm cannot serve {id_or_path}: {_reason(error)}", "use --backend torch") from None
+        raise ReasonError(f"vllm cannot serve {id_or_path}: {first_line(error)}", "use --backend torch") from None
     return Subject(Served(llm, config, device), tokenizer, precision, str(id_or_path))  # type: ignore[arg-type]
 
 
@@ -98,7 +98,7 @@ def answers(
         try:
             given = served.llm.generate(asked, how, use_tqdm=False)
         except ValueError as error:
-            raise ReasonError(f"vllm cannot answer: {_reason(error)}", "use --backend torch") from None
+            raise ReasonError(f"vllm cannot answer: {first_line(error)}", "use --backend torch") from None
         for n, request in zip(chunk, given, strict=True):
             yield n, _read(request.outputs[0], endings)
 
@@ -128,7 +128,7 @@ def _vllm() -> Any:
         import vllm
     except ImportError as error:
         raise ReasonError(
-            f"the vllm backend cannot be had: {_reason(error)}", "pip install vllm, or use --backend torch"
+            f"the vllm backend cannot be had: {first_line(error)}", "pip install vllm, or use --backend torch"
         ) from None
     return vllm
 
@@ -141,7 +141,3 @@ def _generation_config(folder: Path) -> GenerationConfig:
         return GenerationConfig.from_pretrained(folder)
     except OSError:
         return GenerationConfig()
-
-
-def _reason(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

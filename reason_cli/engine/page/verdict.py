@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.engine.comparison import may_be_chance
+from reason_cli.engine.grading import CUT_OFF_WARNING, NO_ANSWER_WARNING
 
 if TYPE_CHECKING:
     from reason_cli.engine.comparison import Comparison
 
-CUT_OFF, NO_ANSWER, APART = 0.01, 0.02, 0.02  # rates above which a person should know
+APART = 0.02  # points between lenient and strict, as a share, above which a person should know
 
 
 def measured(results: Mapping[str, Any]) -> str:
@@ -44,11 +45,11 @@ def warnings(results: Mapping[str, Any]) -> Iterator[str]:
             f"Contaminated: it was trained on {results['contamination']:,} rows that hold test questions, and its "
             "accuracy says nothing about new ones."
         )
-    if results["cut_off_rate"] > CUT_OFF:
+    if results["cut_off_rate"] > CUT_OFF_WARNING:
         limit = results["settings"].get("max_new_tokens")
         at = f" at the limit of {limit:,} tokens" if isinstance(limit, int) else ""
         yield f"{results['cut_off_rate']:.1%} of the answers were cut off{at}."
-    if results["no_answer_rate"] > NO_ANSWER:
+    if results["no_answer_rate"] > NO_ANSWER_WARNING:
         yield f"{results['no_answer_rate']:.1%} of the outputs hold no answer that can be read."
     gap = results["accuracy"] - results["strict"]["accuracy"]
     if gap > APART:
