@@ -130,15 +130,38 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What a model costs, computed from its options alone.
+class Load:
+    """What one training step is asked to hold: `micro_batch_size` rows of `length` tokens.
 
-    `parameters` is the exact count (tied weights once); `activation_bytes` is the float32 memory that one
-    training step keeps for the backward pass at the given micro-batch and length, logits included.
+    `precision` is that of the matrix products, fp32, bf16 or fp16; parameters stay float32.
+    """
+
+    vocab_size: int
+    micro_batch_size: int = 1
+    length: int = 1
+    precision: str = "fp32"
+    gradient_checkpointing: bool = False
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a model costs under a `Load`, computed from its options alone. Memory is in bytes.
+
+    `parameters` is the exact count, tied weights once; `trained_parameters` are those that get gradients.
+    `flops_per_token` is a forward pass's, a multiplication and an addition counted as two; a training step is three.
+    `activations` is what the blocks keep for the backward pass, or with gradient checkpointing the blocks' inputs and
+    what one recomputed block keeps; `working` is the most that is held beside it for a moment; `logits` is what the
+    loss over the vocabulary holds at its highest. What the optimizer keeps follows from `trained_parameters`.
     """
 
     parameters: int
-    activation_bytes: int
+    trained_parameters: int
+    flops_per_token: int
+    weights: int
+    gradients: int
+    activations: int
+    working: int
+    logits: int
 
 
 class BadRow(ValueError):
@@ -182,11 +205,15 @@ class Architecture(ABC):
         """The model of a checkpoint folder; `options` hold what weights do not (such as an engine)."""
 
     @abstractmethod
-    def estimate(self, options: Any, *, vocab_size: int, micro_batch_size: int, length: int) -> Estimate:
-        """Parameters and activation memory, without building the model."""
+    def estimate(self, options: Any, load: Load) -> Estimate:
+        """What a model with these options costs under a load, without building it."""
 
     def describe(self, model: PreTrainedModel) -> Mapping[str, str]:
         """Facts about a built model that a person should see at start and find in `run.toml`."""
+        return {}
+
+    def figures(self, model: PreTrainedModel) -> Mapping[str, float]:
+        """What the model counted since this was last asked; written and drawn beside the loss."""
         return {}
 
 

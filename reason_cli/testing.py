@@ -35,6 +35,7 @@ from reason_cli.api import (
     Example,
     Extraction,
     Item,
+    Load,
     Text,
     option,
 )
@@ -97,11 +98,21 @@ class TinyLlama(Architecture):
 
         return LlamaForCausalLM.from_pretrained(path)
 
-    def estimate(self, options: TinyLlamaOptions, *, vocab_size: int, micro_batch_size: int, length: int) -> Estimate:
+    def estimate(self, options: TinyLlamaOptions, load: Load) -> Estimate:
         d = options.d_model
         block = 4 * d * d + 3 * d * 2 * d + 2 * d  # attention, gated MLP, two norms
-        kept = options.n_layer * 16 * d + 2 * vocab_size
-        return Estimate(vocab_size * d + options.n_layer * block + d, 4 * micro_batch_size * length * kept)
+        parameters = load.vocab_size * d + options.n_layer * block + d
+        bytes_each, tokens = 4, load.micro_batch_size * load.length
+        return Estimate(
+            parameters=parameters,
+            trained_parameters=parameters,
+            flops_per_token=2 * parameters,
+            weights=bytes_each * parameters,
+            gradients=bytes_each * parameters,
+            activations=bytes_each * tokens * options.n_layer * 16 * d,
+            working=bytes_each * tokens * 8 * d,
+            logits=bytes_each * tokens * 2 * load.vocab_size,
+        )
 
 
 class Additions(DatasetFormatter):
@@ -222,13 +233,13 @@ def _check_presets(architecture: Architecture) -> None:
         assert NAME.fullmatch(name), f"preset {name!r} is not lower case words joined by '-'"
         assert type(options) is architecture.Options, f"preset {name} holds other options"
         _check_values(f"preset {name}", options)
-        small, large = (
-            architecture.estimate(options, vocab_size=1000, micro_batch_size=rows, length=64) for rows in (1, 2)
-        )
-        for figure in (small.parameters, small.activation_bytes):
-            assert isinstance(figure, int) and figure > 0, f"preset {name}: an estimate is no positive integer"
-        assert small.parameters == large.parameters, f"preset {name}: parameters depend on the batch"
-        assert small.activation_bytes < large.activation_bytes, f"preset {name}: more rows take no more memory"
+        small, large = (architecture.estimate(options, Load(1000, rows, 64)) for rows in (1, 2))
+        for figure in dataclasses.astuple(small):
+            assert isinstance(figure, int) and figure >= 0, f"preset {name}: an estimate is {figure!r}, no whole number"
+        assert small.parameters == large.parameters > 0, f"preset {name}: parameters depend on the batch"
+        assert small.activations < large.activations, f"preset {name}: more rows take no more memory"
+        less = architecture.estimate(options, Load(1000, 2, 64, gradient_checkpointing=True))
+        assert less.activations <= large.activations, f"preset {name}: gradient checkpointing takes more memory"
 
 
 def _check_model(architecture: Architecture, options: ArchitectureOptions) -> None:
@@ -243,11 +254,13 @@ def _check_model(architecture: Architecture, options: ArchitectureOptions) -> No
     assert model.config.model_type == architecture.model_type, f"{name}: config.json would say another model_type"
     assert {p.dtype for p in model.parameters()} == {torch.float32}, f"{name}: parameters are not float32"
     assert {p.device.type for p in model.parameters()} == {"cpu"}, f"{name}: built elsewhere than on the CPU"
-    estimate = architecture.estimate(options, vocab_size=len(tokenizer), micro_batch_size=2, length=16)
+    estimate = architecture.estimate(options, Load(len(tokenizer), micro_batch_size=2, length=16))
     counted = model.num_parameters()
     assert estimate.parameters == counted, f"{name}: estimates {estimate.parameters} parameters, has {counted}"
     facts = architecture.describe(model)
     assert all(isinstance(text, str) for pair in facts.items() for text in pair), f"{name}: describe gives no text"
+    figures = architecture.figures(model)
+    assert all(isinstance(figure, float) for figure in figures.values()), f"{name}: figures are no numbers"
     _check_gradients(name, model)
     model.eval()
     _check_causal(name, model)

@@ -122,8 +122,8 @@ def test_an_extractor_that_raises_is_caught():
         testing.check_extractor(broken(testing.LastWord, extract=lambda self, text: float(text)))
 
 
-def wrong_count(self, options, **facts):
-    return testing.Estimate(1, facts["micro_batch_size"])
+def wrong_count(self, options, load):
+    return testing.Estimate(1, 1, 2, 4, 4, load.micro_batch_size, 0, 0)
 
 
 def forgets(self, path, options):

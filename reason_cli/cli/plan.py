@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reason_cli.api import Load
 from reason_cli.cli.display import out, size, table
 from reason_cli.cli.jobs import plain
 
@@ -18,10 +19,7 @@ def show_plan(job: TrainJob) -> None:
 
     vocabulary = vocab_size(job.tokenizer)
     estimate = job.architecture.estimate(
-        job.options,
-        vocab_size=vocabulary,
-        micro_batch_size=job.train.micro_batch_size,
-        length=job.options.max_seq_len,
+        job.options, Load(vocabulary, job.train.micro_batch_size, job.options.max_seq_len)
     )
     memory = training_memory(estimate)
     used = {f"data.{source.formatter.name}" for source in job.sources}
@@ -35,6 +33,6 @@ def show_plan(job: TrainJob) -> None:
     out.print(f"parameters {estimate.parameters:,}")
     out.print(
         f"memory     {size(memory.total)} at most: weights {size(memory.weights)}, gradients {size(memory.gradients)}, "
-        f"optimizer {size(memory.optimizer)}, activations {size(memory.activations)} "
+        f"optimizer {size(memory.optimizer)}, activations {size(memory.activations)}, logits {size(memory.logits)} "
         f"({job.train.micro_batch_size} rows of {job.options.max_seq_len} tokens, float32)"
     )

@@ -18,13 +18,15 @@ class TrainingMemory:
     gradients: int
     optimizer: int
     activations: int
+    logits: int
 
     @property
     def total(self) -> int:
-        return self.weights + self.gradients + self.optimizer + self.activations
+        return self.weights + self.gradients + self.optimizer + self.activations + self.logits
 
 
 def training_memory(estimate: Estimate) -> TrainingMemory:
     """Float32 parameters and gradients, AdamW's two moments, and what a step keeps for its backward pass."""
-    weights = FLOAT32 * estimate.parameters
-    return TrainingMemory(weights, weights, ADAM_STATES * weights, estimate.activation_bytes)
+    optimizer = ADAM_STATES * FLOAT32 * estimate.trained_parameters
+    activations = estimate.activations + estimate.working
+    return TrainingMemory(estimate.weights, estimate.gradients, optimizer, activations, estimate.logits)

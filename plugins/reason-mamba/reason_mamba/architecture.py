@@ -7,7 +7,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reason_cli import Architecture, ArchitectureOptions, Estimate, option
+from reason_cli import Architecture, ArchitectureOptions, Estimate, Load, option
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -111,7 +111,7 @@ class Mamba(Architecture):
         engine: Any = model.scan_engine
         return {"scan": f"{engine.name} ({engine.description})"}
 
-    def estimate(self, options: MambaOptions, *, vocab_size: int, micro_batch_size: int, length: int) -> Estimate:
+    def estimate(self, options: MambaOptions, load: Load) -> Estimate:
         """The exact parameter count, and what one step keeps for its backward pass, in float32."""
         d, inner, rank, n = options.d_model, options.d_inner, options.time_step_rank, options.d_state
         block = (
@@ -123,10 +123,18 @@ class Mamba(Architecture):
             + inner * n + inner  # A_log, D
             + inner * d  # out_proj
         )  # fmt: skip
-        parameters = vocab_size * d + options.n_layer * block + d
+        parameters = load.vocab_size * d + options.n_layer * block + d
         # Per token: the residual and its norm; x and z; the convolution's output; delta; the scan's output;
         # the projections to delta, B and C; and one state every CHUNK steps.
         kept = 2 * d + 2 * inner + inner + inner + inner + (rank + 2 * n) + inner * n / CHUNK
-        logits = 2 * vocab_size  # and their gradient
-        tokens = micro_batch_size * length
-        return Estimate(parameters, int(FLOAT32 * tokens * (options.n_layer * kept + logits)))
+        tokens = load.micro_batch_size * load.length
+        return Estimate(
+            parameters=parameters,
+            trained_parameters=parameters,
+            flops_per_token=2 * parameters,
+            weights=FLOAT32 * parameters,
+            gradients=FLOAT32 * parameters,
+            activations=int(FLOAT32 * tokens * options.n_layer * kept),
+            working=0,
+            logits=FLOAT32 * tokens * 2 * load.vocab_size,
+        )
