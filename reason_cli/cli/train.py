@@ -36,7 +36,7 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
     job = jobs.train_job(switchboard, settings, choice)
     tasks = jobs.tasks(switchboard, settings, job.eval.after_training)
     if dry_run:
-        from reason_cli.cli.plan import show_plan
+        from reason_cli.cli.dry_run import show_plan
 
         return show_plan(job)
 
