@@ -41,9 +41,11 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
         return show_plan(job)
 
     from reason_cli.cli.display import TerminalReporter, show_samples
+    from reason_cli.engine.hardware import pick_device
     from reason_cli.engine.resume import newest_checkpoint
     from reason_cli.engine.train import train
 
+    pick_device(job.hardware, settings["hardware.device"].source)  # before a run directory is made in vain
     report = TerminalReporter()
     checkpoint = newest_checkpoint(run) if run else None
     run = run or Run.create(output or _new_path(settings["model.arch"].value, job.sources[0].spec.name))

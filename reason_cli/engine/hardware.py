@@ -33,8 +33,11 @@ def threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pick_device(options: HardwareOptions) -> torch.device:
-    """The device to run on; also sets torch's CPU thread count. Raises `ReasonError` for one not there."""
+def pick_device(options: HardwareOptions, asked_by: str = "") -> torch.device:
+    """The device to run on; also sets torch's CPU thread count. Raises `ReasonError` for one not there.
+
+    `asked_by` is the source of the setting, such as `profile rtx4080`: the error names it and what leads on from it.
+    """
     import torch
 
     torch.set_num_threads(options.threads or threads())
@@ -42,11 +45,19 @@ def pick_device(options: HardwareOptions) -> torch.device:
     if options.device == "auto":
         return torch.device("cuda" if present["cuda"] else "mps" if present["mps"] else "cpu")
     if not present[options.device]:
-        raise ReasonError(
-            f"device '{options.device}' was asked for, and torch finds none here",
-            "use --device auto, or see what would run with --dry-run",
-        )
+        raise _not_there(options.device, asked_by, " and ".join(name for name, there in present.items() if there))
     return torch.device(options.device)
+
+
+def _not_there(device: str, asked_by: str, present: str) -> ReasonError:
+    by = f" ({asked_by})" if asked_by else ""
+    hint = "use --device auto, or see what would run with --dry-run"
+    profile = asked_by.removeprefix("profile ")
+    if profile != asked_by:
+        hint = (
+            f"add --profile cpu to run here, or see what it takes with --dry-run or `reason plan --profile {profile}`"
+        )
+    return ReasonError(f"device '{device}' was asked for{by}, and torch finds only {present} here", hint)
 
 
 def describe(device: torch.device) -> dict[str, Any]:
