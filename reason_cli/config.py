@@ -172,6 +172,13 @@ class HardwareOptions:
         "auto", "arithmetic of the matrix products; parameters stay float32", choices=("auto", "fp32", "bf16", "fp16")
     )
     threads: int = option(0, "CPU threads; 0: all cores this process may use", minimum=0)
+    vram_auto: bool = option(
+        True, "rows that go through the model at a time as memory allows; those of a step stay what the settings say"
+    )
+    vram: str = option("", "memory to stay within, in GiB, such as 16gb or 15.5; empty: what is free")
+    vram_safety_margin: int = option(
+        2048, "MiB of it that are left free; on a CPU at most a quarter of what there is", minimum=0
+    )
 
 
 CORE_TABLES: Mapping[str, type] = {

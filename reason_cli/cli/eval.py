@@ -14,8 +14,11 @@ from reason_cli.cli.main import board
 @click.command(
     "eval",
     cls=options.SettingsCommand,
-    tables=("eval", "hardware"),
-    keys=("data.text_column", "data.system_prompt", "data.style"),
+    tables=("eval",),
+    keys=(
+        *("data.text_column", "data.system_prompt", "data.style"),
+        *("hardware.device", "hardware.precision", "hardware.threads"),
+    ),
 )
 @click.argument("datasets", nargs=-1, required=True, metavar="DATASET...")
 @click.option(

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-import psutil
 import torch
 
+from reason_cli.engine.free import free_bytes
 from reason_cli.engine.row import Row
 from reason_cli.errors import ReasonError
 
 SHARE = 0.8  # of the free memory; the rest is for what the estimate leaves out
 LOGITS = 6  # float32 copies of a row's logits: the model's, those sorted and summed when sampling
-
-
-def free_bytes(device: torch.device) -> int:
-    """Memory that may still be taken: on CUDA the card's and what torch holds unused, else the machine's."""
-    if device.type != "cuda":
-        return int(psutil.virtual_memory().available)
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(torch.cuda.mem_get_info(device)[0]) + unused
 
 
 def fitting(asked: int, row_bytes: int, vocabulary: int, device: torch.device) -> int:
