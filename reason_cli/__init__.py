@@ -5,6 +5,8 @@ This is the whole public API for plugins. It never imports torch.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from reason_cli.api import (
     AnswerExtractor,
     Architecture,
@@ -28,6 +30,9 @@ from reason_cli.api import (
 from reason_cli.errors import ReasonError
 from reason_cli.hookspecs import hookimpl
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __version__ = "0.1.0"
 
 
@@ -36,6 +41,18 @@ def calculate(expression: str) -> str | None:
     from reason_cli.calculator import evaluate
 
     return evaluate(expression)
+
+
+def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """The summed next-token cross-entropy of `hidden @ weight.T`, logits never held for all positions at once.
+
+    hidden (m, d) are the positions that are trained, weight (v, d) is the head's, targets (m,) are token ids, -100
+    where a position does not count. A scalar, float32 (float64 for float64), with gradients for hidden and weight; its
+    backward pass runs once. Under autocast the matrix products are in autocast's dtype and all else in float32.
+    """
+    from reason_cli import loss
+
+    return loss.linear_cross_entropy(hidden, weight, targets)
 
 
 __all__ = [
@@ -60,5 +77,6 @@ __all__ = [
     "__version__",
     "calculate",
     "hookimpl",
+    "linear_cross_entropy",
     "option",
 ]

@@ -4,7 +4,7 @@ The names and shapes of the parameters, the config and the checkpoint are those 
 `MambaForCausalLM`: a folder written by one is read by the other and gives the same logits. Different here are the
 scan (fused, on a CPU too), padding (left or right, it changes nothing), packing (a row may hold several documents,
 none of which sees another), the cache (several tokens may follow an existing state), the initialisation (mamba-ssm's)
-and the loss (only trained positions reach the vocabulary).
+and the loss (only trained positions reach the vocabulary, a chunk at a time).
 
 Glossary, with the paper's letter or mamba-ssm's name and the config's:
 
@@ -34,6 +34,8 @@ from transformers import GenerationMixin, MambaConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import ModelOutput
+
+from reason_cli import linear_cross_entropy
 
 from .cache import MambaCache
 from .scan import ScanEngine, resolve_engine
@@ -445,8 +447,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         logits: Tensor | None = None
         targets = None if labels is None else next_tokens(labels, attention_mask, position_ids)  # (b, l - 1)
         if targets is not None and self.training:
-            trained = targets != IGNORED
-            loss = next_token_loss(self.score(hidden[:, :-1][trained]), targets[trained], num_items_in_batch)
+            loss = trained_loss(self.lm_head, hidden[:, :-1], targets, num_items_in_batch)
         else:
             logits = self.score(hidden[:, last_positions(logits_to_keep)])
             if labels is not None and targets is not None:
@@ -457,7 +458,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
 
     def score(self, hidden: Tensor) -> Tensor:
         """Hidden states (..., d) to logits (..., v) in float32."""
-        return self.lm_head(hidden.to(self.lm_head.weight.dtype)).float()
+        return logits_of(self.lm_head, hidden)
 
     # ---- generation: one state per row, one token at a time, constant work and memory per token
 
@@ -517,9 +518,34 @@ def next_tokens(labels: Tensor, attention_mask: Tensor | None, position_ids: Ten
     return targets
 
 
+def logits_of(head: nn.Module, hidden: Tensor) -> Tensor:
+    """Hidden states (..., d) to logits (..., v) in float32, by whatever stands as the head."""
+    weight: Any = head.weight
+    return head(hidden.to(weight.dtype)).float()
+
+
+def trained_loss(head: nn.Module, hidden: Tensor, targets: Tensor, items: int | Tensor | None) -> Tensor:
+    """`next_token_loss` of hidden states (b, l, d) and targets (b, l) through a head, in training.
+
+    Only trained positions reach the vocabulary, and a plain `nn.Linear` without a bias gets them in chunks, so that
+    their logits are never held whole. What else stands as the head (an adapter, a quantised or sharded layer) is
+    called as it is, and under `torch.compile` so is every head: the compiler makes its own kernels.
+    """
+    trained = targets != IGNORED
+    hidden, targets = hidden[trained], targets[trained]  # (m, d), (m,)
+    if type(head) is not nn.Linear or head.bias is not None or torch.compiler.is_compiling():
+        return next_token_loss(logits_of(head, hidden), targets, items)
+    return per_item(linear_cross_entropy(hidden, head.weight, targets), targets, items)
+
+
 def next_token_loss(logits: Tensor, labels: Tensor, items: int | Tensor | None) -> Tensor:
     """Cross-entropy of logits (m, v) and labels (m,): the mean over trained labels, or the sum over `items`."""
     total = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
+    return per_item(total, labels, items)
+
+
+def per_item(total: Tensor, labels: Tensor, items: int | Tensor | None) -> Tensor:
+    """A summed loss over `items`, or over the trained labels where that is None."""
     if items is None:
         items = (labels != IGNORED).sum().clamp(min=1)
     return total / (items.to(total.device) if isinstance(items, Tensor) else items)

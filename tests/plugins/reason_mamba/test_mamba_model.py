@@ -5,7 +5,10 @@ import math
 import pytest
 import torch
 import transformers
+from reason_mamba import model as mamba
 from reason_mamba.model import MambaForCausalLM, MambaModel
+
+from reason_cli import linear_cross_entropy
 
 
 def padded(rows, side):
@@ -120,21 +123,49 @@ def test_what_stands_in_the_padding_does_not_matter(model, rows):
 # ---- the loss
 
 
-def test_in_training_only_trained_positions_reach_the_head(model, ids):
+class OtherHead(torch.nn.Linear):
+    """What an adapter or a quantised layer is to the model: no plain linear layer."""
+
+
+@pytest.mark.parametrize("kind", [torch.nn.Linear, OtherHead])
+def test_in_training_only_trained_positions_reach_the_head(model, ids, kind, monkeypatch):
+    model.lm_head.__class__ = kind
     labels = ids.clone()
     labels[:, :20] = -100
-    seen = []
-    hook = model.lm_head.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    chunked, called = [], []
+
+    def watched(hidden, weight, targets):
+        chunked.append(len(hidden))
+        return linear_cross_entropy(hidden, weight, targets)
+
+    monkeypatch.setattr(mamba, "linear_cross_entropy", watched)
+    model.lm_head.register_forward_hook(lambda module, inputs, output: called.append(output.shape))
     evaluated = model(ids, labels=labels)
     model.train()
     trained = model(ids, labels=labels)
-    hook.remove()
     assert trained.logits is None
     assert evaluated.logits.shape == (2, 41, 89)
-    assert seen[-1] == (2 * 21, 89)
+    assert (chunked, called[1:]) == (([2 * 21], []) if kind is torch.nn.Linear else ([], [(2 * 21, 89)]))
     assert torch.allclose(trained.loss, evaluated.loss, atol=1e-6)
     scores = evaluated.logits[:, :-1].flatten(0, 1)
     assert torch.allclose(trained.loss, torch.nn.functional.cross_entropy(scores, labels[:, 1:].flatten()), atol=1e-6)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_gradients_are_those_of_the_loss_from_whole_logits_tied_or_not(config, ids, tied):
+    config.tie_word_embeddings = tied
+    model = MambaForCausalLM(config).train()
+    assert (model.lm_head.weight is model.backbone.embeddings.weight) == tied
+
+    def gradients():
+        model.zero_grad()
+        model(ids, labels=ids).loss.backward()
+        return [parameter.grad.clone() for parameter in model.parameters()]
+
+    chunked = gradients()
+    model.lm_head.__class__ = OtherHead
+    for ours, plain in zip(chunked, gradients(), strict=True):
+        assert (ours - plain).abs().max() <= 1e-5 * plain.abs().max()
 
 
 def test_accumulated_micro_batches_equal_one_batch(model, rows):
