@@ -18,7 +18,8 @@ class Collator:
     """Rows to a right-padded batch: `input_ids` and `labels`, each (batch, longest row), int64, and beside them
     `attention_mask`, or where a row is packed `position_ids`: padding is then a document of its own, not learned.
 
-    Raises `ReasonError` when no token of the batch is trained: such a step would teach nothing, silently.
+    Raises `ReasonError` when no token of the batch is trained: such a step would teach nothing, silently. A batch of
+    `dealing.Dealt`'s idle rows alone is meant to.
     """
 
     pad_token_id: int
@@ -40,7 +41,7 @@ class Collator:
             positions[i, n:] = torch.arange(longest - n)
             mask[i, :n] = 1
         # A causal model predicts token t from those before it, so the label at position 0 trains nothing.
-        if not bool((labels[:, 1:] != IGNORED).any()):
+        if not bool((labels[:, 1:] != IGNORED).any()) and not all("idle" in row for row in rows):
             raise ReasonError(
                 "a batch has no trained token: every label is masked",
                 "check the data and the chat template; the assistant's turn must not be empty",

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.config import HardwareOptions
+from reason_cli.engine.processes import place
 from reason_cli.errors import ReasonError
 
 if TYPE_CHECKING:
@@ -29,8 +30,10 @@ class Precision:
 
 
 def threads() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores this process may use: its share, where it is one of several of a run on this host."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = int(os.environ.get("SLURM_CPUS_PER_TASK", "0"))  # of a task, which Slurm may not bind it to
+    return min(own, given) if given else max(1, own // place().local_count)
 
 
 def pick_device(options: HardwareOptions, asked_by: str = "") -> torch.device:
@@ -42,11 +45,26 @@ def pick_device(options: HardwareOptions, asked_by: str = "") -> torch.device:
 
     torch.set_num_threads(options.threads or threads())
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if options.device == "auto":
-        return torch.device("cuda" if present["cuda"] else "mps" if present["mps"] else "cpu")
-    if not present[options.device]:
-        raise _not_there(options.device, asked_by, " and ".join(name for name, there in present.items() if there))
-    return torch.device(options.device)
+    kind = options.device
+    if kind == "auto":
+        kind = "cuda" if present["cuda"] else "mps" if present["mps"] else "cpu"
+    if not present[kind]:
+        raise _not_there(kind, asked_by, " and ".join(name for name, there in present.items() if there))
+    return _own_card() if kind == "cuda" and place().count > 1 else torch.device(kind)
+
+
+def _own_card() -> torch.device:
+    """The GPU of this process among those of its host."""
+    import torch
+
+    number, there = place().local_rank, torch.cuda.device_count()
+    if number >= there:
+        raise ReasonError(
+            f"process {number} of this host has no GPU of its own: torch finds {there}",
+            f"begin {there} processes on this host",
+        )
+    torch.cuda.set_device(number)
+    return torch.device("cuda", number)
 
 
 def _not_there(device: str, asked_by: str, present: str) -> ReasonError:

@@ -60,10 +60,14 @@ class LengthGrouped(Sampler[int]):
 
     Rows are shuffled, sorted by length within pools of `POOL` batches, and the pool's batches shuffled again:
     transformers' own sampler leaves them sorted, so that the loss, and what is learned, swings from long to short
-    in every pool. Each pass over the sampler is another order, and the same for the same seed.
+    in every pool. Each pass over the sampler is another order, and the same for the same seed. It is filled up to a
+    multiple of `fill` rows with the number after the last row's, which `dealing.Dealt` has an idle row for.
     """
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, mixture: Mixture | None = None) -> None:
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, mixture: Mixture | None = None, fill: int = 1
+    ) -> None:
+        self.fill = fill
         self.lengths = lengths
         self.batch_size = batch_size
         self.seed = seed
@@ -71,7 +75,7 @@ class LengthGrouped(Sampler[int]):
         self.epoch = 0
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.lengths) + -len(self.lengths) % self.fill
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the order of a pass; called by accelerate."""
@@ -86,6 +90,22 @@ class LengthGrouped(Sampler[int]):
             batches = grouped(rows[start : start + pool], self.lengths, self.batch_size, random)
             for batch in batches:
                 yield from batch
+        yield from [len(self.lengths)] * (-len(self.lengths) % self.fill)
+
+
+class InOrder(Sampler[int]):
+    """Row numbers from first to last, filled up as those of `LengthGrouped` are."""
+
+    def __init__(self, rows: int, fill: int) -> None:
+        self.rows = rows
+        self.fill = fill
+
+    def __len__(self) -> int:
+        return self.rows + -self.rows % self.fill
+
+    def __iter__(self) -> Iterator[int]:
+        yield from range(self.rows)
+        yield from [self.rows] * (-self.rows % self.fill)
 
 
 def grouped(rows: Sequence[int], lengths: Sequence[int], batch_size: int, random: Random) -> list[list[int]]:

@@ -163,7 +163,8 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
     """Batches of rows without end. One pass over it at a time.
 
     `keep` says whether an item is trained on. With `pack_size` over 0 rows share packed ones of that many tokens,
-    with `texts_only` plain texts alone.
+    with `texts_only` plain texts alone. Each of `processes` reads the whole stream and takes every so many-th batch,
+    beginning with that of its `rank`; batches are counted over all of them.
     """
 
     draws: Draws
@@ -175,6 +176,8 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
     pack_size: int = 0
     texts_only: bool = True
     start: Start = field(default_factory=lambda: Start.first(1))
+    rank: int = 0
+    processes: int = 1
 
     def __post_init__(self) -> None:
         # (batches given before it, the window), of as many windows as may lie between what is read and what is trained
@@ -188,10 +191,11 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
         for number, (begins, rows) in enumerate(self.windows(self.start.position), self.start.window):
             self.marks.append((given - skip, Start(begins, number)))
             random = Random(f"{self.draws.seed}/{number}")
-            data = self._packed(rows, number)
+            data = self.packed(rows, number)
             batches = grouped(range(len(data)), data.lengths, self.batch_size, random)  # type: ignore[arg-type]
-            for batch in batches[skip:]:
-                yield [data[row] for row in batch]
+            for place, batch in enumerate(batches[skip:], given):
+                if place % self.processes == self.rank:
+                    yield [data[row] for row in batch]
             given, skip = given + len(batches) - skip, 0
 
     def counts(self) -> str:
@@ -258,7 +262,8 @@ class Stream(IterableDataset):  # type: ignore[type-arg]
                 )
         return fitting
 
-    def _packed(self, rows: TokenDataset, window: int) -> TokenDataset | PackedDataset:
+    def packed(self, rows: TokenDataset, window: int) -> TokenDataset | PackedDataset:
+        """The rows of a window as they are trained on."""
         seed = self.draws.seed + window
         return pack(rows, self.pack_size, seed, texts_only=self.texts_only) if self.pack_size else rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Hub, Item, Text
 from reason_cli.config import NO_WEIGHT
-from reason_cli.engine import tokenizers
+from reason_cli.engine import processes, tokenizers
 from reason_cli.engine.chat import Template, plain_texts
 from reason_cli.engine.cleaning import Benchmarks, Contaminated, benchmarks, clean, without_duplicates
 from reason_cli.engine.held_out import Keyed, divide, key_of, keyed, share_of, split_held_out
@@ -95,7 +96,7 @@ def _template(job: TrainJob) -> Template:
 def _tokenizer(job: TrainJob, items: Sequence[Item], resume: Path | None) -> PreTrainedTokenizerBase:
     if resume is not None:
         return tokenizers.load(str(resume))
-    return tokenizers.build(job.tokenizer, plain_texts(items[:SAMPLE], _template(job)))
+    return processes.agreed(lambda: tokenizers.build(job.tokenizer, plain_texts(items[:SAMPLE], _template(job))))
 
 
 # --- read whole --------------------------------------------------------------------------------------------------
@@ -110,8 +111,10 @@ def _gathered(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
     encoder = Encoder(tokenizer, _template(job), job.options.max_seq_len)
     cache = TokenCache.of_user() if job.data.cache else TokenCache(None)
     refuse = job.data.too_long == "refuse"
-    ids = tokenise(encoder, training, refuse_long=refuse, cache=cache, report=report)
-    held_ids = tokenise(encoder, [held_out], refuse_long=refuse, cache=cache, report=report) if held_out else None
+    # What the first process has put on disk the others take from there.
+    with processes.first_goes_first() if cache.folder else nullcontext():
+        ids = tokenise(encoder, training, refuse_long=refuse, cache=cache, report=report)
+        held_ids = tokenise(encoder, [held_out], refuse_long=refuse, cache=cache, report=report) if held_out else None
     rows = _packed(job, ids, _has_texts(training), report)
     ready = TrainingRows(tokenizer, encoder, rows, held_out, held_ids, _mixture(loaded, rows))
     ready.contaminated = [one for part in cleaned for one in part.contaminated]
@@ -211,6 +214,8 @@ def _streamed(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
         pack_size=job.options.max_seq_len if _packs(job, _has_texts([sample]), report) else 0,
         texts_only=job.data.packing == "text",
         start=_start(resume) or start,
+        rank=processes.place().rank,
+        processes=processes.count(),
     )
     held_ids = (
         tokenise(encoder, [held_out], refuse_long=False, cache=TokenCache(None), report=report) if held_out else None
