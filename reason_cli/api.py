@@ -149,9 +149,11 @@ class Estimate:
 
     `parameters` is the exact count, tied weights once; `trained_parameters` are those that get gradients.
     `flops_per_token` is a forward pass's, a multiplication and an addition counted as two; a training step is three.
-    `activations` is what the blocks keep for the backward pass, or with gradient checkpointing the blocks' inputs and
-    what one recomputed block keeps; `working` is the most that is held beside it for a moment; `logits` is what the
-    loss over the vocabulary holds at its highest. What the optimizer keeps follows from `trained_parameters`.
+    `activations` is what the forward pass keeps for the backward pass, matrices rounded for autocast among it; with
+    gradient checkpointing little more than the blocks' inputs. What is held beside it for a moment, the gradient of the
+    head included: `logits` is what the loss over the vocabulary holds at its highest, `working` what the backward pass
+    of one block does, recomputed first where that is so. `closing` is what is held beside all gradients when the
+    backward pass ends. What the optimizer keeps follows from `trained_parameters`.
     """
 
     parameters: int
@@ -162,6 +164,7 @@ class Estimate:
     activations: int
     working: int
     logits: int
+    closing: int = 0
 
 
 class BadRow(ValueError):

@@ -6,13 +6,18 @@ from dataclasses import dataclass
 
 from reason_cli.api import Estimate
 
-FLOAT32 = 4
-ADAM_STATES = 2
+# Bytes of state on the device per trained parameter. AdamW keeps two moments, in float32 or in one byte each; those of
+# a paged optimizer may live in the host's memory.
+OPTIMIZERS = {"adamw": 8, "adamw_8bit": 2, "paged_adamw": 0, "paged_adamw_8bit": 0}
 
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """Bytes of one training process, by part."""
+    """Bytes of one training process at the moment when it holds most, by part.
+
+    Gradients come as activations go, so at that moment it is all of the one and little of the other: a step that is
+    short of tokens holds most when its backward pass ends, a longer one when it begins.
+    """
 
     weights: int
     gradients: int
@@ -25,8 +30,20 @@ class TrainingMemory:
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
 
 
-def training_memory(estimate: Estimate) -> TrainingMemory:
-    """Float32 parameters and gradients, AdamW's two moments, and what a step keeps for its backward pass."""
-    optimizer = ADAM_STATES * FLOAT32 * estimate.trained_parameters
-    activations = estimate.activations + estimate.working
-    return TrainingMemory(estimate.weights, estimate.gradients, optimizer, activations, estimate.logits)
+def training_memory(
+    estimate: Estimate, optimizer: str = "adamw", gradient_accumulation_steps: int = 1
+) -> TrainingMemory:
+    """The highest of three moments of a step after the first: the loss, the backward pass's begin, and its end.
+
+    `optimizer` is a key of `OPTIMIZERS`. With more than one accumulation step the gradients of the passes before are
+    there all the time.
+    """
+    accumulated = estimate.gradients if gradient_accumulation_steps > 1 else 0
+    moments = [
+        (accumulated, estimate.activations, estimate.logits),
+        (accumulated, estimate.activations + estimate.working, 0),
+        (estimate.gradients + estimate.closing, 0, 0),
+    ]
+    gradients, activations, logits = max(moments, key=sum)
+    states = OPTIMIZERS[optimizer] * estimate.trained_parameters
+    return TrainingMemory(estimate.weights, gradients, states, activations, logits)

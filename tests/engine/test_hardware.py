@@ -83,9 +83,3 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ReasonError, match="device 'cuda' was asked for"):
         pick_device(HardwareOptions(device="cuda"))
-
-
-def test_memory_is_weights_gradients_two_moments_and_activations():
-    memory = training_memory(Estimate(1_000, 1_000, 2_000, 4_000, 4_000, activations=300, working=200, logits=70))
-    assert (memory.weights, memory.gradients, memory.optimizer, memory.activations) == (4_000, 4_000, 8_000, 500)
-    assert memory.total == 16_570
