@@ -16,7 +16,7 @@ from transformers.trainer_callback import ExportableState
 
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.stream import Stream
-from reason_cli.engine.trainer import Clock
+from reason_cli.engine.trainer import MICRO_BATCH_SIZE, Clock
 from reason_cli.errors import ReasonError
 from reason_cli.runs import Run, seal
 
@@ -67,6 +67,36 @@ class Metrics(TrainerCallback):
             raise ReasonError(
                 f"loss or gradient is not finite since about step {step}",
                 "lower --learning-rate or use --precision fp32; the last checkpoint is kept",
+            )
+
+
+class Rehearsal(TrainerCallback):
+    """A pass over the longest rows before the first step: memory that runs short does so now, not hours in."""
+
+    def __init__(self, rehearse: Callable[[], None]) -> None:
+        self.rehearse = rehearse
+
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+        self.rehearse()
+
+
+class MicroBatch(TrainerCallback, ExportableState):
+    """Says when fewer rows go through the model at a time, and keeps in each checkpoint how many do."""
+
+    def __init__(self, report: Reporter, size: Callable[[], int], *, gradient_checkpointing: bool) -> None:
+        self.report = report
+        self.size = size
+        self.gradient_checkpointing = gradient_checkpointing
+
+    def state(self) -> dict[str, Any]:
+        used = {MICRO_BATCH_SIZE: self.size(), "gradient_checkpointing": self.gradient_checkpointing}
+        return {"args": {}, "attributes": used}
+
+    def on_log(self, args, state, control, **kwargs: Any) -> None:
+        if MICRO_BATCH_SIZE in kwargs["logs"]:
+            self.report.warn(
+                f"step {state.global_step + 1}: out of memory, so from here on {self.size()} rows at a time; "
+                "the rows of a step stay the same"
             )
 
 

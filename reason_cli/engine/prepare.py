@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.engine.batches import Collator
+from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.planning import Fit
 from reason_cli.engine.report import Reporter
-from reason_cli.engine.tokens import TokenDataset
 from reason_cli.engine.training_rows import TrainingRows, training_rows
 
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Prepared:
-    """A job's data and model, ready to train."""
+    """A job's data and model, ready to train, what memory there is, and how a step is made to fit into it."""
 
     data: TrainingRows
     model: PreTrainedModel
     device: torch.device
     precision: Precision
+    room: Room
+    fit: Fit
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -33,13 +36,15 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     """Rows, tokenizer, labels, model, device and precision, each said as it becomes known."""
     device = pick_device(job.hardware)
     data = training_rows(job, report, resume)
+    room = Room.of(job, device, data, resume)
     model = job.architecture.build(job.options, data.tokenizer)
-    if job.train.gradient_checkpointing:
+    precision = pick_precision(job.hardware.precision, device, lambda: _probe(room, model, data))
+    fit = room.fit(precision.name)
+    if fit.gradient_checkpointing:
         model.gradient_checkpointing_enable()
-    precision = pick_precision(job.hardware.precision, device, lambda: _probe(job, model, data))
     engines = job.architecture.describe(model)
-    facts = {"data": data.summaries, "engines": dict(engines)}
-    ready = Prepared(data, model.to(device), device, precision, facts)  # type: ignore[arg-type]
+    facts = {"data": data.summaries, "engines": dict(engines), "fit": settled(room, fit, report)}
+    ready = Prepared(data, model.to(device), device, precision, room, fit, facts)  # type: ignore[arg-type]
     notes = "".join(f", {key} {value}" for key, value in engines.items())
     report.say(
         f"model: {job.architecture.name}, {ready.model.num_parameters():,} parameters on {device.type}, "
@@ -48,12 +53,8 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     return ready
 
 
-def _probe(job: TrainJob, model: PreTrainedModel, data: TrainingRows) -> float:
+def _probe(room: Room, model: PreTrainedModel, data: TrainingRows) -> float:
     """How much faster the model is in bfloat16, on a batch like those of the run."""
-    count = job.train.micro_batch_size
-    if data.sample:
-        rows: Any = TokenDataset.of([row for own in data.encoder.encode(data.sample[:count]) for row in own][:count])
-    else:
-        rows = data.rows
-    batch = Collator(data.tokenizer.pad_token_id)([rows[i] for i in range(min(len(rows), count))])
+    count = room.fit("fp32").micro_batch_size
+    batch = Collator(data.tokenizer.pad_token_id)([room.rows[i] for i in range(min(len(room.rows), count))])
     return bf16_gain(model, batch)

@@ -8,6 +8,7 @@ import torch
 
 from reason_cli.engine.free import free_bytes
 from reason_cli.engine.row import Row
+from reason_cli.engine.shortage import is_out_of_memory
 from reason_cli.errors import ReasonError
 
 SHARE = 0.8  # of the free memory; the rest is for what the estimate leaves out
@@ -34,7 +35,9 @@ def with_less_when_full(
             for row in work(left, size):
                 done.add(row.index)
                 yield row
-        except torch.OutOfMemoryError:
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
             if size == 1:
                 raise ReasonError(
                     "the device's memory is full with one answer at a time",

@@ -20,6 +20,7 @@ from reason_cli.engine.prepare import Prepared, prepare
 from reason_cli.engine.record import record
 from reason_cli.engine.report import Logged, Reporter, hush_libraries
 from reason_cli.engine.resume import check_fits, check_steps, check_tokenizer
+from reason_cli.engine.shortage import is_out_of_memory
 from reason_cli.engine.stream import Stream
 from reason_cli.errors import ReasonError
 from reason_cli.runs import Run, step_of, write_text
@@ -68,6 +69,14 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     except ReasonError:
         _keep(trainer, ready, run, report)
         raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        report.finish()
+        raise ReasonError(
+            f"out of memory after step {trainer.state.global_step}, where fewer rows at a time do not help",
+            "see with `reason plan` what fits; the last checkpoint is kept",
+        ) from error
     step = trainer.state.global_step
     if isinstance(ready.data.rows, Stream):
         report.say(ready.data.rows.counts())
@@ -153,6 +162,7 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
         options=job.train,
         mixture=data.mixture,
         accuracy=_accuracy(job, ready, report),
+        micro_batch_size=ready.fit.micro_batch_size,
         model=ready.model,
         args=arguments(job.train, ready.precision, ready.device.type, run, evaluates=evaluates, streams=streams),
         train_dataset=data.rows,
@@ -161,10 +171,15 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
         data_collator=Collator(data.tokenizer.pad_token_id),
     )
     trainer.remove_callback(PrinterCallback)
+    if ready.room.is_worth_a_rehearsal(ready.fit):
+        trainer.add_callback(callbacks.Rehearsal(lambda: _rehearse(trainer, job, ready)))
     # Metrics first: it adds the figures that the others show and draw.
     metrics = callbacks.Metrics(run, trainer.tokens_seen)
     for callback in (metrics, callbacks.Progress(report, clock), TensorBoardCallback(writer), callbacks.Seal(), stop):
         trainer.add_callback(callback)
+    recomputes = ready.fit.gradient_checkpointing
+    size = callbacks.MicroBatch(report, lambda: trainer.micro_batch_size, gradient_checkpointing=recomputes)
+    trainer.add_callback(size)
     if job.train.load_best != "off":
         trainer.add_callback(callbacks.LastValidation(stop))
     if isinstance(data.rows, Stream):
@@ -172,6 +187,12 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     if job.train.samples:
         trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
     return trainer, stop
+
+
+def _rehearse(trainer: ReasonTrainer, job: TrainJob, ready: Prepared) -> None:
+    """Train on the longest rows, of which nothing is kept."""
+    trainer.rehearse(ready.room.longest_rows(trainer.micro_batch_size), ready.fit.memory.optimizer)
+    job.architecture.figures(ready.model)  # what was counted meanwhile is no figure of the run
 
 
 def _accuracy(job: TrainJob, ready: Prepared, report: Reporter) -> Callable[[], float] | None:

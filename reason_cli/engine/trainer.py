@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -25,6 +25,7 @@ from reason_cli.engine.order import LengthGrouped, Mixture
 from reason_cli.engine.parts import parts_of
 from reason_cli.engine.shortage import give_back, is_out_of_memory
 from reason_cli.engine.stream import Stream
+from reason_cli.engine.tokens import IGNORED
 from reason_cli.errors import ReasonError
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     from reason_cli.engine.hardware import Precision
     from reason_cli.runs import Run
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Clock:
 
 
 ACCURACY = "eval_accuracy"
+MICRO_BATCH_SIZE = "micro_batch_size"  # logged when it becomes smaller
 BEST = {"off": None, "loss": "eval_loss", "accuracy": ACCURACY}
 
 SHAPES: dict[str, Callable[[float], float]] = {
@@ -110,6 +114,18 @@ def arguments(
     )
 
 
+@contextmanager
+def random_state_kept(device: torch.device) -> Iterator[None]:
+    """What is drawn on the CPU or the device within leaves no trace."""
+    places = [torch.random, *([] if device.type == "cpu" else [getattr(torch, device.type)])]
+    states = [place.get_rng_state() for place in places]
+    try:
+        yield
+    finally:
+        for place, state in zip(places, states, strict=True):
+            place.set_rng_state(state)
+
+
 class ReasonTrainer(Trainer):
     """The Trainer; `clock` sets the fall of the learning rate, `mixture` how much of each source is trained on.
 
@@ -135,6 +151,7 @@ class ReasonTrainer(Trainer):
         collator: Any = self.data_collator
         self.pad_token_id: int = collator.pad_token_id
         self.micro_batch_size = micro_batch_size or options.micro_batch_size
+        self.held_out_batch_size = options.micro_batch_size
         self._tokens: torch.Tensor | int = 0
 
     def training_step(
@@ -147,14 +164,58 @@ class ReasonTrainer(Trainer):
         packed = "attention_mask" not in inputs
         real = inputs["input_ids"] != self.pad_token_id if packed else inputs["attention_mask"]
         self._tokens = self._tokens + real.sum()
+        return self._as_fits(
+            lambda: self._accumulate(model, self._parts(inputs), num_items_in_batch), self._train_fewer_rows
+        )
+
+    def rehearse(self, rows: Sequence[dict[str, Any]], reserve: int) -> None:
+        """Forward and backward before the first step, so that memory that runs short does so now.
+
+        `rows` are the longest there are, as many as go through at a time, the longest first. `reserve` bytes are held
+        meanwhile: what the optimizer takes with its first step. Leaves no gradient, and the random state as it was.
+        """
+        batch = self.data_collator(list(rows))
+        items = self._get_num_items_in_batch([batch], self.args.device)
+
+        def longest() -> None:
+            taken = bool(self.optimizer and self.optimizer.state)
+            held = torch.empty(0 if taken else reserve, dtype=torch.uint8, device=self.args.device)
+            self._accumulate(self.model_wrapped, self._parts(batch)[:1], items)
+            del held
+
+        with random_state_kept(self.args.device):
+            self._as_fits(longest, self._train_fewer_rows)
+        self.model.zero_grad(set_to_none=True)  # type: ignore[union-attr]
+
+    def prediction_step(
+        self, model: nn.Module, inputs: Any, prediction_loss_only: bool, ignore_keys: list[str] | None = None
+    ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
+        """The loss of a batch of held-out rows, in parts that fit: the mean over its tokens either way."""
+
+        def loss() -> torch.Tensor:
+            parts = parts_of(inputs, min(self.micro_batch_size, self.held_out_batch_size), self.pad_token_id)
+            losses: list[Any] = [
+                Trainer.prediction_step(self, model, dict(part), True, ignore_keys)[0] for part in parts
+            ]
+            if len(parts) == 1:
+                return losses[0]
+            learned = torch.stack([(part["labels"][:, 1:] != IGNORED).sum() for part in parts])
+            learned = self.accelerator.reduce(learned.to(self.args.device), "sum")
+            return (torch.stack(losses) * learned).sum() / learned.sum()
+
+        return self._as_fits(loss, self._validate_fewer_rows), None, None
+
+    def _as_fits(self, work: Callable[[], T], take_less: Callable[[], None]) -> T:
+        """What `work` gives; again after `take_less` whenever memory runs out."""
         while True:
             try:
-                return self._accumulate(model, self._parts(inputs), num_items_in_batch)
+                return work()
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             # Out of the `except`, so that nothing holds on to what the failed pass kept.
-            self._take_fewer_rows()
+            take_less()
+            give_back(self.args.device)
 
     def _parts(self, batch: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """A batch in parts that fit. Larger ones than the rows were put in order for are filled by length."""
@@ -174,29 +235,34 @@ class ReasonTrainer(Trainer):
                 losses.append(super().training_step(model, dict(part), num_items_in_batch))
         return torch.stack(losses).sum()
 
-    def _take_fewer_rows(self) -> None:
-        """Half the rows at a time from here on, or where that does not divide the rows of a step, what does.
+    def _train_fewer_rows(self) -> None:
+        """Half the rows at a time from here on, partial gradients thrown away; the rows of a step stay the same."""
+        self.micro_batch_size = self._fewer(self.micro_batch_size, self.args.per_device_train_batch_size)
+        self.model.zero_grad(set_to_none=True)  # type: ignore[union-attr]
+        self.log({MICRO_BATCH_SIZE: float(self.micro_batch_size)})
 
-        Throws partial gradients away. Raises `ReasonError` when there is nothing less, or other processes would wait
-        for this one.
+    def _validate_fewer_rows(self) -> None:
+        size = min(self.micro_batch_size, self.held_out_batch_size)
+        self.held_out_batch_size = self._fewer(size, self.args.per_device_eval_batch_size)
+
+    def _fewer(self, size: int, whole: int) -> int:
+        """Half of `size`, or where that does not divide `whole`, the most below it that does.
+
+        Raises `ReasonError` when one row is too many, or when other processes would wait for this one.
         """
         step = self.state.global_step + 1
         if self.accelerator.num_processes > 1:
             raise ReasonError(
-                f"step {step}: process {self.accelerator.process_index} is out of memory with {self.micro_batch_size} "
-                "rows at a time, and the others cannot wait for it",
+                f"step {step}: process {self.accelerator.process_index} is out of memory with {size} rows at a time, "
+                "and the others cannot wait for it",
                 "go on from the last checkpoint with --resume and a lower --micro-batch-size",
             )
-        if self.micro_batch_size == 1:
+        if size == 1:
             raise ReasonError(
                 f"step {step}: out of memory with one row at a time",
-                "lower model.max_seq_len, or see what fits with `reason plan`; the last checkpoint is kept",
+                "lower model.max_seq_len, or see with `reason plan` what fits; the last checkpoint is kept",
             )
-        rows = self.options.micro_batch_size * self.options.gradient_accumulation_steps
-        self.micro_batch_size = max(n for n in range(1, self.micro_batch_size // 2 + 1) if rows % n == 0)
-        self.model.zero_grad(set_to_none=True)  # type: ignore[union-attr]
-        give_back(self.args.device)
-        self.log({"micro_batch_size": float(self.micro_batch_size)})
+        return max(n for n in range(1, size // 2 + 1) if whole % n == 0)
 
     def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
         """The library's, and the accuracy among its metrics: logged, drawn, and what the best may be chosen by."""
