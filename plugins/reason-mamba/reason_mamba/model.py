@@ -24,6 +24,7 @@ Glossary, with the paper's letter or mamba-ssm's name and the config's:
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -279,12 +280,15 @@ def _mark_no_decay(model: nn.Module) -> None:
 
 
 class MambaModel(MambaPreTrainedModel):
-    """The backbone: embeddings, blocks, final norm."""
+    """The backbone: embeddings, blocks, final norm. `block` and `cache` are what another architecture puts in place."""
+
+    block: type[nn.Module] = MambaBlock
+    cache: type[MambaCache] = MambaCache
 
     def __init__(self, config: MambaConfig) -> None:
         super().__init__(config)
         self.embeddings = nn.Embedding(config.vocab_size, config.hidden_size)
-        self.layers = nn.ModuleList(MambaBlock(config, layer) for layer in range(config.num_hidden_layers))
+        self.layers = nn.ModuleList(self.block(config, layer) for layer in range(config.num_hidden_layers))
         self.norm_f = RMSNorm(config.hidden_size, config.layer_norm_epsilon)
         self.gradient_checkpointing = False
         self._scan_choice = "auto"
@@ -332,15 +336,15 @@ class MambaModel(MambaPreTrainedModel):
         if use_cache is None:
             use_cache = self.config.use_cache and not self.training and positions is None
         if use_cache and cache_params is None:
-            cache_params = MambaCache(len(self.layers))
+            cache_params = self.cache(len(self.layers))
         if self.training and self.gradient_checkpointing:
             cache_params = None  # recomputing a block would advance its state twice
         mask = padding_mask(attention_mask, hidden.shape[1], keeps_state=cache_params is not None)
         engine = self._engine(hidden.device)
 
-        trail = [hidden] if output_hidden_states else []
-        for layer in self.layers:
-            hidden = layer(hidden, engine, mask, positions, cache_params)
+        trail = [hidden]
+        for hidden_after in self.through(hidden, engine, mask, positions, cache_params):
+            hidden = hidden_after
             if output_hidden_states:
                 trail.append(hidden)
         if cache_params is not None:
@@ -348,6 +352,19 @@ class MambaModel(MambaPreTrainedModel):
         hidden = self.norm_f(hidden.to(self.norm_f.weight.dtype))
         output = MambaOutput(hidden, cache_params, (*trail[:-1], hidden) if output_hidden_states else None)
         return output.to_tuple() if return_dict is False else output
+
+    def through(
+        self,
+        hidden: Tensor,
+        engine: ScanEngine,
+        mask: Tensor | None,
+        positions: Tensor | None,
+        cache: MambaCache | None,
+    ) -> Iterator[Tensor]:
+        """hidden (b, l, d) after each layer in turn."""
+        for layer in self.layers:
+            hidden = layer(hidden, engine, mask, positions, cache)
+            yield hidden
 
 
 def padding_mask(attention_mask: Tensor | None, length: int, keeps_state: bool) -> Tensor | None:
@@ -395,10 +412,11 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
     """The language model: the backbone and a head over the vocabulary, tied to the embeddings by default."""
 
     _tied_weights_keys = {"lm_head.weight": "backbone.embeddings.weight"}
+    backbone_class: type[MambaModel] = MambaModel
 
     def __init__(self, config: MambaConfig) -> None:
         super().__init__(config)
-        self.backbone = MambaModel(config)
+        self.backbone = self.backbone_class(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.post_init()
 

@@ -1,0 +1,167 @@
+"""The architecture `hybrid`: options, presets, counts. Torch comes in only when a model is built or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reason_mamba.architecture import Mamba, MambaOptions
+
+from reason_cli import Architecture, Estimate, Load, ReasonError, option
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class HybridOptions(MambaOptions):
+    """The shape of a hybrid: Mamba's, and that of the recursive processor and the attention."""
+
+    d_model: int = option(608, "width of the residual stream", minimum=1)
+    n_layer: int = option(10, "number of layers", minimum=1)
+    expand: int = option(4, "d_inner of the Mamba block is expand times d_model", minimum=1)
+    max_recursion_depth: int = option(3, "passes of the recursive processor; 0: no processor", minimum=0)
+    recursion_expand: float = option(
+        2.5, "inner width of the recursive transform over d_model, rounded up to 32", minimum=0.01
+    )
+    depth_gate: bool = option(True, "weigh each pass by a gate, per token; off: each pass counts whole")
+    adaptive_depth: float = option(
+        0.0, "outside of training, skip passes whose gate is under this; 0: none", minimum=0.0, maximum=1.0
+    )
+    ponder_cost: float = option(0.0, "what a pass adds to the loss, times its gate", minimum=0.0)
+    n_scale: int = option(3, "scales of attention, of 1, 2, 4, ... tokens per entry; 0: no attention", minimum=0)
+    window: int = option(256, "entries that a token sees of each scale", minimum=1)
+    n_head: int = option(4, "query heads of one scale", minimum=1)
+    n_kv_head: int = option(2, "key and value heads, shared by the query heads and by all scales", minimum=1)
+    head_dim: int = option(64, "width of a head", minimum=2)
+
+    @property
+    def recursion_size(self) -> int:
+        """Inner width of the recursive transform."""
+        return -(-round(self.recursion_expand * self.d_model) // 32) * 32
+
+
+def _size(d_model: int, n_layer: int, recursion_expand: float, n_head: int = 4, depth: int = 3) -> HybridOptions:
+    return HybridOptions(
+        d_model=d_model,
+        n_layer=n_layer,
+        recursion_expand=recursion_expand,
+        n_head=n_head,
+        max_recursion_depth=depth,
+    )
+
+
+# The inner widths put about 23 d_model^2 parameters into a layer, of which a quarter is applied several times: a token
+# then takes 1.3 times the products of a Mamba with as many parameters, and reads a third of its states.
+PRESETS = {
+    "hybrid-small": _size(512, 8, 2.5),
+    "hybrid-small-mini": _size(576, 9, 2.5),
+    "hybrid-small-standard": _size(608, 10, 2.5),
+    "hybrid-small-plus": _size(640, 10, 2.5),
+    "hybrid-small-pro": _size(704, 11, 2.5, n_head=6),
+    "hybrid-medium": _size(768, 12, 3.5, n_head=6),
+    "hybrid-large": _size(1024, 16, 6.0, n_head=8, depth=4),
+}
+
+
+class Hybrid(Architecture):
+    """The hybrid trained from scratch."""
+
+    name = "hybrid"
+    help = "Mamba, hierarchical attention and a recursive processor in each layer; linear in length"
+    model_type = "reason_hybrid"
+    packs = True
+    Options = HybridOptions
+    presets = PRESETS
+
+    def tokenizer(self, options: HybridOptions) -> str:
+        """GPT-2's, of 50,257 tokens."""
+        return "openai-community/gpt2"
+
+    def build(self, options: HybridOptions, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+        """A new hybrid in float32. Raises `ReasonError` for heads that do not fit, or a scan engine that cannot run."""
+        from reason_hybrid.config import HybridConfig
+        from reason_hybrid.model import HybridForCausalLM
+
+        _check(options)
+        config = HybridConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=options.d_model,
+            num_hidden_layers=options.n_layer,
+            state_size=options.d_state,
+            conv_kernel=options.d_conv,
+            expand=options.expand,
+            time_step_rank=options.time_step_rank,
+            dropout=options.dropout,
+            max_recursion_depth=options.max_recursion_depth,
+            recursion_size=options.recursion_size,
+            depth_gate=options.depth_gate,
+            adaptive_depth=options.adaptive_depth,
+            ponder_cost=options.ponder_cost,
+            n_scale=options.n_scale,
+            window=options.window,
+            n_head=options.n_head,
+            n_kv_head=options.n_kv_head,
+            head_dim=options.head_dim,
+            tie_word_embeddings=True,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        model = HybridForCausalLM(config)
+        model.set_scan_engine(options.scan)
+        return model
+
+    def load(self, path: Path, options: HybridOptions) -> PreTrainedModel:
+        """The model of a folder; scan engine and threshold of the depth are as the options say."""
+        from reason_hybrid.model import HybridForCausalLM
+
+        model = HybridForCausalLM.from_pretrained(path)
+        model.set_scan_engine(options.scan)
+        model.set_adaptive_depth(options.adaptive_depth)
+        return model
+
+    def describe(self, model: PreTrainedModel) -> dict[str, str]:
+        """The scan engine in use."""
+        engine: Any = model.scan_engine
+        return {"scan": f"{engine.name} ({engine.description})"}
+
+    def figures(self, model: PreTrainedModel) -> Mapping[str, float]:
+        """The mean depth of each layer's recursion since this was last asked: the sum of a token's gates."""
+        backbone: Any = model.base_model
+        return backbone.take_depths()
+
+    def estimate(self, options: HybridOptions, load: Load) -> Estimate:
+        """The exact parameter count; the rest as the parts of a layer have it."""
+        d, c = options.d_model, options.head_dim
+        z, h, g = options.n_scale, options.n_head, options.n_kv_head
+        f, k = options.recursion_size, options.max_recursion_depth
+        mamba = Mamba().estimate(options, load)
+        attention = d + d * (z * h + 2 * g) * c + 2 * c + 2 * z * g * c + z * h * c * d if z else 0
+        gates = k * d + k if options.depth_gate else 0
+        recursion = d + k * d + gates + 2 * d * f if k else 0
+        fusion = 2 * d * d + d
+        parameters = mamba.parameters + options.n_layer * (attention + recursion + fusion)
+        passes = 2 * options.n_layer * (attention + k * 2 * d * f + fusion)
+        tokens = load.micro_batch_size * load.length
+        kept = options.n_layer * (3 * d + 4 * z * h * c + 4 * g * c + k * (3 * d + 4 * f)) if z or k else 0
+        return replace(
+            mamba,
+            parameters=parameters,
+            trained_parameters=parameters,
+            flops_per_token=mamba.flops_per_token + passes,
+            weights=4 * parameters,
+            gradients=4 * parameters,
+            activations=mamba.activations + 4 * tokens * kept,
+        )
+
+
+def _check(options: HybridOptions) -> None:
+    if options.n_scale and options.n_head % options.n_kv_head:
+        raise ReasonError(
+            f"n_head {options.n_head} is no multiple of n_kv_head {options.n_kv_head}", "set one to fit", usage=True
+        )
+    if options.n_scale and options.head_dim % 2:
+        raise ReasonError(f"head_dim {options.head_dim} is odd, and positions turn pairs", "make it even", usage=True)

@@ -1,0 +1,255 @@
+"""Hierarchical attention: every token looks back at tokens, at pairs and at fours of them, through sliding windows.
+
+Keys and values are pooled causally: entry j of scale s is the mean over tokens s(j-1) to sj-1, counted from 0, and is
+seen from token sj-1 on, so the future is never in it. Entry 0 of each scale is learned and stands for "nothing": what
+the first tokens see of a scale that has no whole entry yet. Token t has n = (t+1) // s whole entries behind it, itself
+included, and sees those numbered n - window + 1 to n.
+
+Glossary:
+
+    b  batch                       z  scales, s one of them: 1, 2, 4, ...
+    r  documents, see `Layout`     h  query heads of one scale
+    l  length                      g  key and value heads
+    n  entries                     c  head_dim
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .cache import HybridCache, Rings
+from .config import HybridConfig
+from .layout import Layout
+
+
+@dataclass(frozen=True)
+class Step:
+    """For one token per row: slots (b, z) to write, whether each slot is seen (b * z, 1, 1, window + 1), and the means
+    that pool the last tokens, pool (z, largest scale).
+    """
+
+    slots: Tensor
+    visible: Tensor
+    pool: Tensor
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the attention of every layer shares in one forward pass.
+
+    positions (r or 1, l): of each token in its document. cos, sin (r or 1, l, 1, c / 2): its rotation.
+    begins: whether all documents begin here, or rows go on from a cache. lengths (r,): real tokens of each, None: all.
+    """
+
+    layout: Layout | None
+    positions: Tensor
+    cos: Tensor
+    sin: Tensor
+    begins: bool
+    lengths: Tensor | None
+    step: Step | None
+
+
+def rotation(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
+    """cos and sin (..., 1, head_dim / 2) of rotary positions (arXiv 2104.09864) of shape (...)."""
+    exponents = torch.arange(0, head_dim, 2, device=positions.device, dtype=torch.float32) / head_dim
+    angles = positions.unsqueeze(-1).float() * theta**-exponents
+    return angles.cos().unsqueeze(-2), angles.sin().unsqueeze(-2)
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """x (..., heads, c), its two halves turned against each other."""
+    first, second = x.chunk(2, dim=-1)
+    cos, sin = cos.to(x.dtype), sin.to(x.dtype)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+
+
+def step_of(positions: Tensor, config: HybridConfig) -> Step:
+    """What `HierarchicalAttention.step` needs for tokens at positions (b,)."""
+    window, device = config.window, positions.device
+    scales = 2 ** torch.arange(config.n_scale, device=device)  # (z,)
+    whole = (positions[:, None] + 1) // scales  # (b, z): n, with this token
+    slots = (positions[:, None] // scales + 1) % (window + 1)  # of the entry that this token belongs to
+    back = (whole[..., None] - torch.arange(window + 1, device=device)) % (window + 1)  # how many entries ago
+    visible = (back < window) & (back <= whole[..., None])
+    latest = torch.arange(2 ** (config.n_scale - 1) - 1, -1, -1, device=device)  # how many tokens ago
+    pool = (latest < scales[:, None]) / scales[:, None]
+    return Step(slots, visible.flatten(0, 1)[:, None, None], pool)
+
+
+class HierarchicalAttention(nn.Module):
+    """Queries at full rate for each scale; keys and values shared by the scales and pooled for each."""
+
+    def __init__(self, config: HybridConfig, layer: int) -> None:
+        super().__init__()
+        self.layer, self.window, self.scales = layer, config.window, [2**i for i in range(config.n_scale)]
+        self.heads, self.kv_heads, self.head_dim = config.n_head, config.n_kv_head, config.head_dim
+        d, z, h, g, c = config.hidden_size, len(self.scales), self.heads, self.kv_heads, self.head_dim
+        self.split = [z * h * c, g * c, g * c]
+        self.qkv_proj = nn.Linear(d, sum(self.split), bias=False)
+        self.q_norm = nn.LayerNorm(c, config.layer_norm_epsilon, bias=False)
+        self.k_norm = nn.LayerNorm(c, config.layer_norm_epsilon, bias=False)
+        self.nothing = nn.Parameter(torch.empty(2, z, g, c))  # entry 0: its key and its value
+        self.o_proj = nn.Linear(z * h * c, d, bias=False)  # combines the scales
+
+    def forward(self, hidden: Tensor, place: Place, cache: HybridCache | None) -> Tensor:
+        """hidden (b, l, d) to (b, l, d)."""
+        parts = self.qkv_proj(hidden).split(self.split, dim=-1)
+        if place.layout is not None:
+            parts = tuple(place.layout.documents(x) for x in parts)
+        q, k, v = (x.unflatten(-1, (-1, self.head_dim)) for x in parts)  # (r, l, z h or g, c)
+        q = rotate(self.q_norm(q).to(v.dtype), place.cos, place.sin)
+        rings = None if cache is None else cache.rings[self.layer]
+        if place.step is not None and rings is not None:
+            y = self.step(q, k, v, place, place.step, rings)
+        elif place.begins:
+            y = self.read(q, k, v, place, rings)
+        else:
+            assert rings is not None
+            y = self.read_on(q, k, v, place, rings)
+        return self.o_proj(y if place.layout is None else place.layout.rows(y))
+
+    def read(self, q: Tensor, k: Tensor, v: Tensor, place: Place, rings: Rings | None) -> Tensor:
+        """Documents from their first token: q (r, l, z h, c), k and v (r, l, g, c) to (r, l, z h c)."""
+        read = []
+        for i, (scale, queries) in enumerate(zip(self.scales, q.split(self.heads, dim=2), strict=True)):
+            keys, values = self.entries(k, v, i, place)  # (r, g, n, c)
+            y = windowed(by_entries(queries, scale), keys, values, self.window)
+            read.append(by_tokens(y, scale, q.shape[1]))
+            if rings is not None:
+                numbers = torch.arange(keys.shape[2], device=k.device)[None]
+                self.remember(rings, i, numbers, torch.ones_like(numbers, dtype=torch.bool), keys, values, place)
+        if rings is not None:
+            self.remember_tail(rings, k, v, place)
+        return torch.cat(read, dim=-1)
+
+    def entries(self, k: Tensor, v: Tensor, i: int, place: Place) -> tuple[Tensor, Tensor]:
+        """Keys and values (r, g, n, c) of the i-th scale: the learned one, and all that are whole by the last token."""
+        scale, (rows, length) = self.scales[i], k.shape[:2]
+        whole = length // scale
+        k, v = (x[:, : whole * scale].unflatten(1, (whole, scale)).mean(2) if scale > 1 else x for x in (k, v))
+        ends = slice(scale - 1, whole * scale, scale)
+        keys = rotate(self.k_norm(k).to(v.dtype), place.cos[:, ends], place.sin[:, ends])
+        nothing = self.nothing[:, i].to(v.dtype).unsqueeze(1)  # (2, 1, g, c)
+        joined = [torch.cat([nothing[j].expand(rows, 1, -1, -1), x], dim=1) for j, x in enumerate((keys, v))]
+        return joined[0].transpose(1, 2), joined[1].transpose(1, 2)
+
+    def remember(
+        self, rings: Rings, i: int, numbers: Tensor, whole: Tensor, keys: Tensor, values: Tensor, place: Place
+    ) -> None:
+        """Keep entries (b, g, n, c) of the i-th scale, where `whole` (b or 1, n), that the row's next token may see."""
+        rows = keys.shape[0]
+        last = place.positions[:, -1].expand(rows) if place.lengths is None else self.ends(place)
+        newest = ((last + 1) // self.scales[i])[:, None]
+        kept = whole & (numbers <= newest) & (numbers > newest - self.window)
+        rings.write(i, numbers.expand(kept.shape), kept, keys.detach(), values.detach())
+
+    @staticmethod
+    def ends(place: Place) -> Tensor:
+        """The position of each row's last real token (r,); one less than its first where it has none."""
+        assert place.lengths is not None
+        return place.positions[:, 0] + place.lengths - 1
+
+    def remember_tail(self, rings: Rings, k: Tensor, v: Tensor, place: Place) -> Tensor:
+        """Keep the last real tokens of each row; gives the keys and values (b, t + l, 2 g c) with those before them."""
+        new = torch.cat([k, v], dim=2).flatten(2)
+        joined = torch.cat([rings.tail.to(new.dtype), new], dim=1)
+        kept = rings.tail.shape[1]
+        if place.lengths is None:
+            rings.tail.copy_(joined[:, joined.shape[1] - kept :].detach())
+        else:
+            columns = place.lengths[:, None] + torch.arange(kept, device=k.device)
+            rings.tail.copy_(joined.gather(1, columns[..., None].expand(-1, -1, joined.shape[2])).detach())
+        return joined
+
+    def read_on(self, q: Tensor, k: Tensor, v: Tensor, place: Place, rings: Rings) -> Tensor:
+        """Several tokens after those that the rings hold; what each sees is a mask over slots and new tokens."""
+        joined = self.remember_tail(rings, k, v, place)
+        before, positions = place.positions[:, :1], place.positions  # (b, 1), (b, l)
+        slots = torch.arange(self.window + 1, device=k.device)
+        read = []
+        for i, (scale, queries) in enumerate(zip(self.scales, q.split(self.heads, dim=2), strict=True)):
+            pooled = joined[:, rings.tail.shape[1] - scale + 1 :].unfold(1, scale, 1).mean(-1)  # (b, l, 2 g c)
+            pk, pv = pooled.unflatten(-1, (-1, self.head_dim)).chunk(2, dim=2)
+            keys = rotate(self.k_norm(pk).to(v.dtype), place.cos, place.sin).transpose(1, 2)
+            values = pv.transpose(1, 2)
+            whole, numbers = (positions + 1) % scale == 0, (positions + 1) // scale  # (b, l)
+            held = before // scale - (before // scale - slots) % (self.window + 1)  # (b, window + 1): what slots hold
+            known = (held >= 0) & (held > before // scale - self.window)
+            number = torch.cat([held, numbers], dim=1)[:, None]
+            sees = (number <= numbers[..., None]) & (number > numbers[..., None] - self.window)
+            sees &= torch.cat([known, whole], dim=1)[:, None]  # (b, l, window + 1 + l)
+            all_keys = torch.cat([rings.keys[:, i].to(v.dtype), keys], dim=2)
+            all_values = torch.cat([rings.values[:, i].to(v.dtype), values], dim=2)
+            y = attend(queries.transpose(1, 2), all_keys, all_values, mask=sees[:, None])
+            read.append(y.transpose(1, 2).flatten(2))
+            self.remember(rings, i, numbers, whole, keys, values, place)
+        return torch.cat(read, dim=-1)
+
+    def step(self, q: Tensor, k: Tensor, v: Tensor, place: Place, step: Step, rings: Rings) -> Tensor:
+        """One token per row: q (b, 1, z h, c), k and v (b, 1, g, c) to (b, 1, z h c); the rings change in place."""
+        rows, scales = step.slots.shape
+        latest = torch.cat([rings.tail, torch.cat([k, v], dim=2).flatten(2).to(rings.tail.dtype)], dim=1)
+        rings.tail.copy_(latest[:, 1:])
+        pooled = torch.matmul(step.pool.to(latest.dtype), latest)  # (b, z, 2 g c)
+        pk, pv = pooled.unflatten(-1, (-1, self.head_dim)).chunk(2, dim=2)  # (b, z, g, c)
+        keys = rotate(self.k_norm(pk), place.cos, place.sin)
+        index = step.slots[:, :, None, None, None].expand(-1, -1, self.kv_heads, 1, self.head_dim)
+        rings.keys.scatter_(3, index, keys.to(rings.keys.dtype).unsqueeze(3))
+        rings.values.scatter_(3, index, pv.to(rings.values.dtype).unsqueeze(3))
+        queries = q.reshape(rows * scales, self.heads, 1, self.head_dim)
+        known, valued = rings.keys.flatten(0, 1), rings.values.flatten(0, 1)
+        return attend(queries, known.to(q.dtype), valued.to(q.dtype), mask=step.visible).reshape(rows, 1, -1)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None) -> Tensor:
+    """torch's fused attention: q (r, heads, l, c), k and v (r, g, n, c); without a mask it is causal."""
+    dtype, grouped = v.dtype, q.shape[1] != k.shape[1]
+    if q.device.type != "cpu":
+        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, enable_gqa=grouped)
+    with torch.autocast("cpu", enabled=False):  # there the fused kernel is three times slower in 16 bits
+        q, k, v = q.float(), k.float(), v.float()
+        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, enable_gqa=grouped).to(dtype)
+
+
+def by_entries(q: Tensor, scale: int) -> Tensor:
+    """Queries of tokens (r, l, h, c) as queries of entries (r, h * scale, n, c).
+
+    The tokens that have n whole entries behind them, at positions scale * n - 1 to scale * n + scale - 2, are dealt out
+    to `scale` heads: so each head asks once per entry, and what it may see is plain causal attention over entries.
+    """
+    rows, length, heads, width = q.shape
+    entries = length // scale + 1
+    q = F.pad(q, (0, 0, 0, 0, 1, entries * scale - length - 1))
+    return q.view(rows, entries, scale, heads, width).permute(0, 3, 2, 1, 4).reshape(rows, -1, entries, width)
+
+
+def by_tokens(y: Tensor, scale: int, length: int) -> Tensor:
+    """What `by_entries` made, back as tokens (r, l, h c)."""
+    rows, _, entries, width = y.shape
+    y = y.view(rows, -1, scale, entries, width).permute(0, 3, 2, 1, 4)
+    return y.reshape(rows, entries * scale, -1)[:, 1 : length + 1]
+
+
+def windowed(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
+    """Causal attention of q (r, heads, n, c) to the last `window` of k and v (r, g, n, c), itself included.
+
+    Longer inputs are cut into blocks of one window, each of which sees itself and the block before: work and memory
+    grow with the length alone.
+    """
+    entries = q.shape[2]
+    if entries <= window:
+        return attend(q, k, v)
+    blocks = -(-entries // window)
+    q, k, v = (F.pad(x, (0, 0, 0, blocks * window - entries)).unflatten(2, (blocks, window)) for x in (q, k, v))
+    first = attend(q[:, :, 0], k[:, :, 0], v[:, :, 0])
+    pairs = [torch.cat([x[:, :, :-1], x[:, :, 1:]], dim=3).transpose(1, 2).flatten(0, 1) for x in (k, v)]
+    at, behind = torch.arange(window, device=q.device)[:, None], torch.arange(2 * window, device=q.device)
+    band = (behind > at) & (behind <= at + window)
+    later = attend(q[:, :, 1:].transpose(1, 2).flatten(0, 1), *pairs, mask=band)  # (r * (blocks - 1), heads, window, c)
+    later = later.unflatten(0, (-1, blocks - 1)).transpose(1, 2).flatten(2, 3)
+    return torch.cat([first, later], dim=2)[:, :, :entries]

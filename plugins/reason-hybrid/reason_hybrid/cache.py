@@ -1,0 +1,100 @@
+"""What a hybrid remembers between tokens: Mamba's state, and of each scale of attention the last entries of a window.
+
+Its size does not depend on how much was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from reason_mamba.cache import MambaCache
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .config import HybridConfig
+
+
+@dataclass
+class Rings:
+    """One layer's keys and values, by scale: entry j stands in slot j % (window + 1).
+
+    keys, values (b, z, g, window + 1, c): a token sees window entries; the slot beside them holds the entry that is not
+    whole yet. tail (b, t, 2 g c): keys and values of the last t = largest scale - 1 tokens, before pooling.
+    """
+
+    keys: Tensor
+    values: Tensor
+    tail: Tensor
+
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.keys, self.values, self.tail
+
+    def write(self, scale: int, numbers: Tensor, kept: Tensor, keys: Tensor, values: Tensor) -> None:
+        """Put entries of a scale into their slots: keys, values (b, g, n, c), numbers (b or 1, n), where kept (b, n).
+
+        Of those kept no two may want one slot.
+        """
+        window = self.keys.shape[3]
+        slots = torch.where(kept, numbers % window, window)  # what is not kept goes to a slot that is thrown away
+        index = slots[:, None, :, None].expand_as(keys)
+        for rings, entries in ((self.keys, keys), (self.values, values)):
+            wide = torch.cat([rings[:, scale], torch.empty_like(rings[:, scale, :, :1])], dim=2)
+            rings[:, scale] = wide.scatter(2, index, entries.to(rings.dtype))[:, :, :window]
+
+
+class HybridCache(MambaCache):
+    """The state of every layer of one batch; `lengths` (b,) are the tokens that each row has read, padding left out."""
+
+    def __init__(self, layers: int) -> None:
+        super().__init__(layers)
+        self.rings: list[Rings | None] = [None] * layers
+        self.lengths: Tensor | None = None
+
+    def started(self, config: HybridConfig, like: Tensor) -> Tensor:
+        """`lengths`; at the first call they are 0 and the rings empty, for rows of hidden states `like` (b, l, d)."""
+        if self.lengths is None:
+            rows, g, c = like.shape[0], config.n_kv_head, config.head_dim
+            shape = (rows, config.n_scale, g, config.window + 1, c)
+            tail = (rows, 2 ** (config.n_scale - 1) - 1, 2 * g * c)
+            for layer in range(len(self.rings)):
+                self.rings[layer] = Rings(like.new_zeros(shape), like.new_zeros(shape), like.new_zeros(tail))
+            self.lengths = torch.zeros(rows, dtype=torch.long, device=like.device)
+        return self.lengths
+
+    def _tensors(self) -> list[Tensor]:
+        own = [tensor for rings in self.rings if rings is not None for tensor in rings.tensors()]
+        return own if self.lengths is None else [*own, self.lengths]
+
+    @property
+    def nbytes(self) -> int:
+        """The memory of all rows."""
+        return super().nbytes + sum(tensor.nbytes for tensor in self._tensors())
+
+    def keep(self, rows: Sequence[int]) -> HybridCache:
+        """A new cache of these rows, in that order; a row may be asked for more than once."""
+        kept = HybridCache(len(self.conv))
+        kept.conv, kept.ssm, kept.seen = self.conv, self.ssm, self.seen
+        kept.rings, kept.lengths = self.rings, self.lengths
+        kept.reorder_cache(torch.tensor(rows))
+        return kept
+
+    def put(self, rows: Sequence[int], other: MambaCache) -> None:
+        """Overwrite these rows, in place, with those of another cache, in their order."""
+        super().put(rows, other)
+        assert isinstance(other, HybridCache)
+        where = torch.tensor(rows)
+        for mine, theirs in zip(self._tensors(), other._tensors(), strict=True):
+            mine.index_copy_(0, where.to(mine.device), theirs.to(mine.dtype))
+
+    def reorder_cache(self, beams: Tensor) -> None:
+        """Keep the given batch rows, in that order; what beam search asks for."""
+        super().reorder_cache(beams)
+        self.rings = [
+            rings and Rings(*(tensor.index_select(0, beams.to(tensor.device)) for tensor in rings.tensors()))
+            for rings in self.rings
+        ]
+        if self.lengths is not None:
+            self.lengths = self.lengths.index_select(0, beams.to(self.lengths.device))
