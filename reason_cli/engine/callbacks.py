@@ -7,7 +7,7 @@ import math
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,11 +35,12 @@ def memory_bytes() -> int:
 
 
 class Metrics(TrainerCallback):
-    """Adds tokens/s and memory to every line of figures, writes `metrics.jsonl`, and refuses a lost loss."""
+    """Adds tokens/s, memory and the model's own figures to every line, writes `metrics.jsonl`, refuses a lost loss."""
 
-    def __init__(self, run: Run, tokens: Callable[[], int]) -> None:
+    def __init__(self, run: Run, tokens: Callable[[], int], figures: Callable[[], Mapping[str, float]]) -> None:
         self.run = run
         self.tokens = tokens
+        self.figures = figures
         self.last = (time.perf_counter(), 0)
         self.not_finite = 0
 
@@ -52,14 +53,16 @@ class Metrics(TrainerCallback):
             now, tokens = time.perf_counter(), self.tokens()
             logs["tokens_per_second"] = round((tokens - self.last[1]) / (now - self.last[0]), 1)
             logs["memory_gib"] = round(memory_bytes() / 2**30, 3)
+            logs |= {name: round(figure, 4) for name, figure in self.figures().items()}
             self.last = (now, tokens)
         line = {"step": state.global_step, **logs, "time": round(time.time(), 3)}
         with self.run.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        self._check(logs, state.global_step)
+        # In fp16 a step whose gradients are not finite is left out, and the next are scaled by less.
+        watched = ("loss",) if args.fp16 else ("loss", "grad_norm")
+        self._check([logs[key] for key in watched if key in logs], state.global_step)
 
-    def _check(self, logs: dict[str, Any], step: int) -> None:
-        figures = [logs[key] for key in ("loss", "grad_norm") if key in logs]
+    def _check(self, figures: list[Any], step: int) -> None:
         if not figures:
             return
         self.not_finite = 0 if all(math.isfinite(float(f)) for f in figures) else self.not_finite + 1

@@ -174,7 +174,7 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     if ready.room.is_worth_a_rehearsal(ready.fit):
         trainer.add_callback(callbacks.Rehearsal(lambda: _rehearse(trainer, job, ready)))
     # Metrics first: it adds the figures that the others show and draw.
-    metrics = callbacks.Metrics(run, trainer.tokens_seen)
+    metrics = callbacks.Metrics(run, trainer.tokens_seen, lambda: job.architecture.figures(ready.model))
     for callback in (metrics, callbacks.Progress(report, clock), TensorBoardCallback(writer), callbacks.Seal(), stop):
         trainer.add_callback(callback)
     recomputes = ready.fit.gradient_checkpointing

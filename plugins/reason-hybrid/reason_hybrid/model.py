@@ -194,7 +194,7 @@ class HybridModel(HybridPreTrainedModel, MambaModel):
         if isinstance(cache, HybridCache) and cache.lengths is not None:
             cache.lengths += hidden.shape[1] if place is None or place.lengths is None else place.lengths
         if self.training:
-            self.depths = depths
+            self.depths = depths  # for the ponder cost
             now = torch.stack([depth.detach().float() for depth in depths])
             self._depth_sum = now if self._depth_sum is None else self._depth_sum + now
             self._depth_count += 1
