@@ -37,6 +37,14 @@ class HybridOptions(MambaOptions):
     n_kv_head: int = option(2, "key and value heads, shared by the query heads and by all scales", minimum=1)
     head_dim: int = option(64, "width of a head", minimum=2)
 
+    def __post_init__(self) -> None:
+        """Raises `ReasonError` for heads that do not fit."""
+        if self.n_scale and self.n_head % self.n_kv_head:
+            problem, mend = f"n_head {self.n_head} is no multiple of n_kv_head {self.n_kv_head}", "set one to fit"
+            raise ReasonError(problem, mend, usage=True)
+        if self.n_scale and self.head_dim % 2:
+            raise ReasonError(f"head_dim {self.head_dim} is odd, and positions turn pairs", "make it even", usage=True)
+
     @property
     def recursion_size(self) -> int:
         """Inner width of the recursive transform."""
@@ -81,11 +89,10 @@ class Hybrid(Architecture):
         return "openai-community/gpt2"
 
     def build(self, options: HybridOptions, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-        """A new hybrid in float32. Raises `ReasonError` for heads that do not fit, or a scan engine that cannot run."""
+        """A new hybrid in float32. Raises `ReasonError` when a forced scan engine cannot run."""
         from reason_hybrid.config import HybridConfig
         from reason_hybrid.model import HybridForCausalLM
 
-        _check(options)
         config = HybridConfig(
             vocab_size=len(tokenizer),
             hidden_size=options.d_model,
@@ -156,12 +163,3 @@ class Hybrid(Architecture):
             gradients=4 * parameters,
             activations=mamba.activations + 4 * tokens * kept,
         )
-
-
-def _check(options: HybridOptions) -> None:
-    if options.n_scale and options.n_head % options.n_kv_head:
-        raise ReasonError(
-            f"n_head {options.n_head} is no multiple of n_kv_head {options.n_kv_head}", "set one to fit", usage=True
-        )
-    if options.n_scale and options.head_dim % 2:
-        raise ReasonError(f"head_dim {options.head_dim} is odd, and positions turn pairs", "make it even", usage=True)

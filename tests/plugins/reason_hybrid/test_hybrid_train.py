@@ -56,4 +56,4 @@ def test_heads_that_do_not_fit_are_refused_in_one_line(tmp_path, setting, said):
     settings = [text for each in (*SMALL, setting) for text in ("--set", each)]
     rows = ["--dataset", "word-problems@8", "--tokenizer", "bytes"]
     refused = support.run("train", "--arch", "hybrid", *rows, *settings)
-    assert refused.code == 2 and said in refused.error_line()
+    assert refused.code == 2 and said in refused.error_line
