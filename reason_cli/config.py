@@ -120,6 +120,12 @@ class TrainOptions:
     adam_beta2: float = option(0.95, "AdamW's beta2", minimum=0.0, maximum=0.9999)
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0: not clipped", minimum=0.0)
     gradient_checkpointing: bool = option(False, "recompute activations in backward: less memory, more time")
+    parallel: str = option(
+        "ddp",
+        "with several processes, each holds the whole model (ddp), or a share of its parameters, gradients and "
+        "optimizer (fsdp)",
+        choices=("ddp", "fsdp"),
+    )
     seed: int = option(0, "seed of Python, NumPy, torch, CUDA, and the order of the rows", minimum=0, maximum=MOST_SEED)
     samples: int = option(3, "answers generated and shown at each validation", minimum=0)
     eval_accuracy: int = option(
@@ -171,7 +177,7 @@ class HardwareOptions:
     precision: str = option(
         "auto", "arithmetic of the matrix products; parameters stay float32", choices=("auto", "fp32", "bf16", "fp16")
     )
-    threads: int = option(0, "CPU threads; 0: all cores this process may use", minimum=0)
+    threads: int = option(0, "CPU threads of each process; 0: all cores, divided among the processes", minimum=0)
     vram_auto: bool = option(
         True, "rows that go through the model at a time as memory allows; those of a step stay what the settings say"
     )

@@ -6,12 +6,14 @@ import importlib
 import io
 import os
 import sys
+import traceback
 from typing import Any
 
 import click
 
 from reason_cli import __version__
-from reason_cli.errors import ReasonError, did_you_mean
+from reason_cli.engine import failures, launch, processes
+from reason_cli.errors import ReasonError, did_you_mean, first_line
 from reason_cli.plugins import Switchboard, build_switchboard
 
 # Each is a module of this package with a command in it. The first lines of their help stand here too, so that
@@ -92,6 +94,8 @@ def main(arguments: list[str] | None = None) -> None:
     # Threads that wait for work sleep instead of spinning: on a shared core a spinning thread keeps the one it waits
     # for from running, and training slows down tenfold. OpenMP reads this when torch is loaded, so it is set first.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    processes.adopt_slurm(os.environ)
+    launch.end_with_parent()
     try:
         code = reason.main(arguments, prog_name="reason", standalone_mode=False)
     except ReasonError as error:
@@ -103,11 +107,22 @@ def main(arguments: list[str] | None = None) -> None:
         code = _complain(_lower(error.format_message()), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         code = _complain("interrupted", INTERRUPTED)
+    except Exception as error:
+        if processes.is_loss_of_another(error):
+            code = _complain(f"lost the other processes of the run: {first_line(error)}", FAILED, lost=True)
+        elif failures.leave_record(f"rank {processes.place().rank}: {traceback.format_exc()}", FAILED):
+            code = FAILED
+        else:
+            raise
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _complain(text: str, code: int) -> int:
-    click.echo(f"error: {' '.join(text.split())}", err=True)
+def _complain(text: str, code: int, *, lost: bool = False) -> int:
+    """Show an error in one line; one of several processes of a run tells the one that began it instead."""
+    line = f"error: {' '.join(text.split())}"
+    if not failures.leave_record(line, code, lost=lost):
+        rank = processes.place().rank
+        click.echo(f"rank {rank}: {line}" if rank else line, err=True)
     return code
 
 

@@ -16,6 +16,7 @@ from reason_cli.config import CORE_TABLES, Key, Layer, ModelOptions, Schema, Set
 from reason_cli.plugins import ArchitectureChoice, Switchboard
 
 SETTING = "reason_setting"  # where a click option keeps the path of the setting it sets
+ARGUMENTS = "reason_arguments"  # where a command keeps its arguments as they were typed
 COMMAND_LINE = "command line"
 
 
@@ -39,6 +40,10 @@ class SettingsCommand(click.Command):
         core = [key for table, options in CORE_TABLES.items() for key in keys_of(table, options) if not key.tables]
         flags = [flag(key) for key in core if key.table in tables or key.path in keys]
         self.params += [*_general(), *flags]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         values: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,15 +13,26 @@ from reason_cli.cli.main import board
 from reason_cli.config import Layer
 from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
+if TYPE_CHECKING:
+    import torch
+
 SOLVED = 3  # examples shown after an evaluation at the end of training
 
 
 @click.command("train", cls=options.SettingsCommand, tables=("model", "data", "train", "hardware"))
 @click.option("--output", type=click.Path(path_type=Path), help="The run directory to make. [runs/ARCH-DATASET-TIME]")
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with this run from its newest checkpoint.")
+@click.option(
+    "--nproc",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Train in so many processes on this host: one per GPU, or on the CPU.",
+)
 @click.option("--dry-run", is_flag=True, help="Print every setting with its source, and what it takes; train nothing.")
 @click.pass_context
-def train_command(ctx: click.Context, output: Path | None, resume: Path | None, dry_run: bool) -> None:
+def train_command(
+    ctx: click.Context, output: Path | None, resume: Path | None, nproc: int | None, dry_run: bool
+) -> None:
     """Train a model and write a run directory.
 
     Settings come from flags, REASON_TABLE_KEY variables, profiles, the architecture's preset and defaults,
@@ -41,15 +53,23 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
         return show_plan(job)
 
     from reason_cli.cli.display import TerminalReporter, show_samples
+    from reason_cli.engine import processes
     from reason_cli.engine.hardware import pick_device
     from reason_cli.engine.resume import newest_checkpoint
     from reason_cli.engine.train import train
 
-    pick_device(job.hardware, settings["hardware.device"].source)  # before a run directory is made in vain
-    report = TerminalReporter()
+    _check_launched(ctx, nproc)
+    device = pick_device(job.hardware, settings["hardware.device"].source)  # before a run directory is made in vain
     checkpoint = newest_checkpoint(run) if run else None
-    run = run or Run.create(output or _new_path(settings["model.arch"].value, job.sources[0].spec.name))
-    trained = train(job, run, report, checkpoint)
+    path = output or _new_path(settings["model.arch"].value, job.sources[0].spec.name)
+    if nproc and nproc > 1 and processes.count() == 1:
+        return _launch(ctx, nproc, device, run, path)
+    report, first = TerminalReporter(), processes.is_first()
+    with processes.joined(device):
+        run = run or Run(processes.agreed(lambda: Run.create(path).path))
+        trained = train(job, run, report, checkpoint)
+    if not first:
+        ctx.exit(1 if trained.stopped_by else 0)
     if trained.stopped_by:
         report.say(f"stopped by {trained.stopped_by} at step {trained.step:,}, saved: reason train --resume {run.path}")
         ctx.exit(1)
@@ -61,6 +81,25 @@ def train_command(ctx: click.Context, output: Path | None, resume: Path | None, 
         done = evaluations.grade_on(settings, subject, tasks, run.path / "eval", report, show=True)
         show_samples([s for e in done[:1] for s in e.samples if s.correct], SOLVED)
     _next_steps(run, job.sources[0].spec.name if trained.asks else "")
+
+
+def _check_launched(ctx: click.Context, nproc: int | None) -> None:
+    """`--nproc` begins processes; one that was begun already, by torchrun for one, is among as many as there are."""
+    from reason_cli.engine.processes import count
+
+    if nproc and count() > 1 and nproc != count():
+        raise click.UsageError(f"this is one of {count()} processes already; leave --nproc out", ctx)
+
+
+def _launch(ctx: click.Context, nproc: int, device: torch.device, run: Run | None, path: Path) -> None:
+    """Have so many processes do what this command line says, in a run directory that all know beforehand."""
+    from reason_cli.engine.launch import launch
+
+    given = [] if run else ["--output", str(path)]
+    ended = launch(["train", *ctx.meta[options.ARGUMENTS], *given], nproc, device, run or Run(path))
+    if ended.text:
+        click.echo(ended.text, err=True)
+    ctx.exit(ended.code)
 
 
 def _resumed(switchboard, run: Run | None) -> list[Layer]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
+from reason_cli.engine import processes
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.stream import Stream
 from reason_cli.engine.trainer import MICRO_BATCH_SIZE, Clock
@@ -35,7 +36,10 @@ def memory_bytes() -> int:
 
 
 class Metrics(TrainerCallback):
-    """Adds tokens/s, memory and the model's own figures to every line, writes `metrics.jsonl`, refuses a lost loss."""
+    """Adds tokens/s, memory and the model's own figures to every line, writes `metrics.jsonl`, refuses a lost loss.
+
+    Every process has one, because `tokens` adds theirs up, and so that all refuse the same; the first writes.
+    """
 
     def __init__(self, run: Run, tokens: Callable[[], int], figures: Callable[[], Mapping[str, float]]) -> None:
         self.run = run
@@ -52,12 +56,13 @@ class Metrics(TrainerCallback):
         if "loss" in logs:
             now, tokens = time.perf_counter(), self.tokens()
             logs["tokens_per_second"] = round((tokens - self.last[1]) / (now - self.last[0]), 1)
-            logs["memory_gib"] = round(memory_bytes() / 2**30, 3)
+            logs["memory_gib"] = round(processes.largest(memory_bytes())[0] / 2**30, 3)
             logs |= {name: round(figure, 4) for name, figure in self.figures().items()}
             self.last = (now, tokens)
-        line = {"step": state.global_step, **logs, "time": round(time.time(), 3)}
-        with self.run.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        if processes.is_first():
+            line = {"step": state.global_step, **logs, "time": round(time.time(), 3)}
+            with self.run.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
         # In fp16 a step whose gradients are not finite is left out, and the next are scaled by less.
         watched = ("loss",) if args.fp16 else ("loss", "grad_norm")
         self._check([logs[key] for key in watched if key in logs], state.global_step)
@@ -151,13 +156,15 @@ class Seal(TrainerCallback):
     """Marks each checkpoint complete once all its files are written: a resume trusts no other."""
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        if processes.is_first():
+            seal(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
 
 class Stop(TrainerCallback, ExportableState):
     """Ends a run cleanly: when its minutes are over, or on the first SIGINT or SIGTERM (the second kills).
 
-    Either way the step is finished and saved. Keeps the seconds spent, so that a resumed run counts on.
+    Either way the step is finished and saved. Keeps the seconds spent, so that a resumed run counts on. Of several
+    processes all stop at the same step, whichever of them the signal came to.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -174,12 +181,20 @@ class Stop(TrainerCallback, ExportableState):
             self.clock.spent_before = saved.get("attributes", {}).get("seconds", 0.0)
         for number in (signal.SIGINT, signal.SIGTERM):
             self.previous[number] = signal.signal(number, self._receive)
+        self._agree()
 
     def _receive(self, number: int, frame: Any) -> None:
         self.signal = signal.Signals(number)
         signal.signal(number, self.previous[number])
 
+    def _agree(self) -> None:
+        """What the processes know of together: the signal that one received, and the time."""
+        if processes.count() > 1:
+            number, self.clock.agreed = processes.largest(self.signal or 0, self.clock.own_seconds)
+            self.signal = signal.Signals(int(number)) if number else None
+
     def on_step_end(self, args, state, control: TrainerControl, **kwargs: Any) -> TrainerControl:
+        self._agree()
         if self.signal is not None:
             control.should_save = control.should_training_stop = True
         elif self.clock.max_seconds and self.clock.seconds >= self.clock.max_seconds:

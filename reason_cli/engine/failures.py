@@ -24,7 +24,7 @@ RECORDS = "REASON_RECORDS"  # the folder where the processes that `launch` began
 
 @dataclass(frozen=True)
 class Record:
-    """Why a process failed: what to show, its exit code, when, and whether it only lost another process."""
+    """Why a process failed: what to show, its exit code, whether it may only have lost another process, and when."""
 
     text: str
     code: int
@@ -52,9 +52,9 @@ def leave_record(text: str, code: int, *, lost: bool = False) -> bool:
 
 
 def records(folder: Path) -> list[Record]:
-    """The records of causes in a folder, the earliest first."""
+    """The records in a folder, those of causes before those of losses, and the earlier first."""
     found = [Record(**json.loads(path.read_text(encoding="utf-8"))) for path in folder.glob("*.json")]
-    return sorted((record for record in found if not record.lost), key=lambda record: record.time)
+    return sorted(found, key=lambda record: (record.lost, record.time))
 
 
 def verdict(failures: Mapping[int, Any], told: list[Record], processes: int, run: Run) -> Ended:
@@ -69,7 +69,7 @@ def verdict(failures: Mapping[int, Any], told: list[Record], processes: int, run
         for rank, failure in failures.items()
         if failure.exitcode not in (0, 1, -signal.SIGTERM)
     ]
-    if died and (not told or min(died)[0] < told[0].time):
+    if died and (not told or told[0].lost or min(died)[0] < told[0].time):
         _, rank, code = min(died, key=lambda death: death[0])
         raise _death(rank, signal.Signals(-code).name if code < 0 else f"exit code {code}", processes, run)
     return Ended(told[0].code, told[0].text) if told else Ended(1)

@@ -11,6 +11,7 @@ from reason_cli.config import TrainOptions
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.packing import PackedDataset
 from reason_cli.engine.planning import GIBIBYTE, Fit, budget, fit
+from reason_cli.engine.processes import count, largest, place
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.stream import Stream
 from reason_cli.engine.tokens import TokenDataset
@@ -58,7 +59,7 @@ class Room:
 
     @classmethod
     def of(cls, job: TrainJob, device: torch.device, data: TrainingRows, resume: Path | None) -> Room:
-        free = budget(job.hardware, device) if job.hardware.vram_auto else None
+        free = _free(job, device) if job.hardware.vram_auto else None
         used = Used.of(resume) if resume else None
         return cls(job, device, rows_at_hand(data), len(data.tokenizer), free, used)
 
@@ -82,6 +83,7 @@ class Room:
             length=self.longest,
             precision=precision,
             budget=2**63 if self.free is None else self.free,
+            shares=count() if train.parallel == "fsdp" else 1,
             grow=self.device.type != "cpu" and self.free is not None and not as_before,
             may_checkpoint=self.free is not None and not self._asked("gradient_checkpointing"),
         )
@@ -112,6 +114,12 @@ class Room:
         rows = train.max_steps * train.micro_batch_size * train.gradient_accumulation_steps
         whole = rows * float(self.rows.lengths.mean())
         return self.device.type == "cuda" or chosen.micro_batch_size * self.longest <= CHEAP * whole
+
+
+def _free(job: TrainJob, device: torch.device) -> int:
+    """What this process may take, and each other of its run: the least of all; on a CPU they share what there is."""
+    own = budget(job.hardware, device) // (place().local_count if device.type == "cpu" else 1)
+    return int(-largest(-own)[0])
 
 
 def rows_at_hand(data: TrainingRows) -> TokenDataset | PackedDataset:

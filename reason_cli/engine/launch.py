@@ -37,10 +37,11 @@ def launch(arguments: Sequence[str], processes: int, device: torch.device, run: 
 
     with tempfile.TemporaryDirectory(prefix="reason-processes-") as name:
         folder = Path(name)
-        begun = (*_flags(processes, folder), "--module", "reason_cli", *arguments)
+        asked = torchrun.parse_args([*_flags(processes, folder), "--module", "reason_cli"])
+        asked.training_script_args = list(arguments)  # not parsed with them: it would take these for its own
         with _surroundings(folder, processes):
             try:
-                torchrun.run(torchrun.parse_args(begun))
+                torchrun.run(asked)
             except ChildFailedError as failed:
                 return verdict(failed.failures, records(folder), processes, run)
             except SignalException:

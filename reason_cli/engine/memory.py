@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reason_cli.api import Estimate
 
@@ -28,6 +28,11 @@ class TrainingMemory:
     @property
     def total(self) -> int:
         return self.weights + self.gradients + self.optimizer + self.activations + self.logits
+
+    def shared(self, processes: int) -> TrainingMemory:
+        """Those of a process that keeps one of so many shares; the block that is whole meanwhile is left out."""
+        state = {name: getattr(self, name) // processes for name in ("weights", "gradients", "optimizer")}
+        return replace(self, **state)
 
 
 def training_memory(

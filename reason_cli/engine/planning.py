@@ -77,13 +77,15 @@ def fit(
     budget: int,
     grow: bool,
     may_checkpoint: bool = True,
+    shares: int = 1,
 ) -> Fit:
     """The most rows at a time that fit into `budget` bytes, of those that divide the rows of a step evenly.
 
     `length` is that of the longest row in tokens. With `grow`, for accelerators, all rows of a step may go at once,
     else never more than `train.micro_batch_size`. With `may_checkpoint` activations are recomputed where they would
     not fit otherwise, or only in parts of fewer than `FEWEST_TOKENS` tokens; where `train` has it on they always are.
-    Where nothing fits it is what needs least, and says so.
+    With `shares` the parameters, their gradients and the optimizer's state are divided among so many processes. Where
+    nothing fits it is what needs least, and says so.
     """
     rows = train.micro_batch_size * train.gradient_accumulation_steps
     most = rows if grow else train.micro_batch_size
@@ -91,7 +93,7 @@ def fit(
 
     def tried(size: int, checkpointing: bool) -> Fit:
         load = Load(vocab_size, size, length, precision, checkpointing)
-        memory = training_memory(architecture.estimate(options, load))
+        memory = training_memory(architecture.estimate(options, load)).shared(shares)
         return Fit(size, rows // size, checkpointing, memory, memory.total <= budget)
 
     def largest(checkpointing: bool) -> Fit:

@@ -11,6 +11,7 @@ from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.planning import Fit
+from reason_cli.engine.processes import agreed
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.training_rows import TrainingRows, training_rows
 
@@ -38,7 +39,8 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     data = training_rows(job, report, resume)
     room = Room.of(job, device, data, resume)
     model = job.architecture.build(job.options, data.tokenizer)
-    precision = pick_precision(job.hardware.precision, device, lambda: _probe(room, model, data))
+    # What is measured differs from process to process, so the first decides for all.
+    precision = agreed(lambda: pick_precision(job.hardware.precision, device, lambda: _probe(room, model, data)))
     fit = room.fit(precision.name)
     if fit.gradient_checkpointing:
         model.gradient_checkpointing_enable()

@@ -22,8 +22,7 @@ T = TypeVar("T")
 WAIT = timedelta(hours=4)  # for the slowest process; one that died is noticed at once, by its closed connection
 VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
 FIRST_PORT, PORTS = 20_000, 20_000  # a Slurm step meets at one of these
-# How the libraries name a connection to a process that is no more: gloo's and NCCL's errors are plain RuntimeErrors.
-LOST = re.compile(r"gloo|nccl|connection (closed|reset|refused)|remote process exited|store", re.IGNORECASE)
+LOST = re.compile("gloo|nccl", re.IGNORECASE)  # in an error that is known by its words alone
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,11 @@ def place() -> Place:
 def count() -> int:
     """How many processes the run has."""
     return place().count
+
+
+def filled(rows: int) -> int:
+    """What the rows of a pass are filled up to a multiple of, where each process takes so many at a time."""
+    return rows * count() if count() > 1 else 1
 
 
 def is_first() -> bool:
@@ -139,5 +143,9 @@ def _reduced(operation: str, values: tuple[float, ...]) -> list[float]:
 
 
 def is_loss_of_another(error: BaseException) -> bool:
-    """Whether an error only says that another process of the run is gone: what ended that one is worth telling."""
-    return count() > 1 and isinstance(error, RuntimeError) and bool(LOST.search(str(error).partition("\n")[0]))
+    """Whether an error may only say that another process of the run is gone: then what ended that one is the cause."""
+    if count() == 1 or not isinstance(error, RuntimeError):
+        return False
+    from torch.distributed import DistError
+
+    return isinstance(error, DistError) or bool(LOST.search(str(error).partition("\n")[0]))

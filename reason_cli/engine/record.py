@@ -10,6 +10,7 @@ from typing import Any
 from reason_cli.engine.hardware import describe
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.prepare import Prepared
+from reason_cli.engine.processes import count
 from reason_cli.engine.stream import Stream
 from reason_cli.runs import RUN_SOURCE
 
@@ -31,6 +32,7 @@ def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = N
         "started": earlier["run"]["started"] if earlier else now,
         "resumed": [*earlier["run"].get("resumed", []), now] if earlier else [],
         "seed": job.train.seed,
+        "processes": count(),
         "parameters": ready.model.num_parameters(),
         "precision": ready.precision.name,
         "precision_because": ready.precision.why,

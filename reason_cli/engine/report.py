@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
+
+from reason_cli.engine.processes import is_first
 
 LIBRARIES = ("transformers", "accelerate", "datasets", "huggingface_hub")
 
@@ -65,6 +68,15 @@ class Logged:
     def warn(self, text: str) -> None:
         self.log.warning(text)
         self.inner.warn(text)
+
+
+def reporter(inner: Reporter, path: Path) -> Reporter:
+    """A `Logged` one; in a process that is not the first of its run one that says nothing, libraries included."""
+    if is_first():
+        return Logged(inner, path)
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    return Silent()
 
 
 def hush_libraries() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reason_cli.config import TrainOptions
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.processes import count
 from reason_cli.engine.report import Reporter
 from reason_cli.errors import ReasonError
 from reason_cli.runs import Run, step_of
@@ -32,6 +33,19 @@ def check_steps(options: TrainOptions, resume: Path | None, report: Reporter) ->
         report.warn(
             f"warm-up takes {options.warmup_steps:,} steps and the run {options.max_steps:,}: "
             "the learning rate never reaches its peak; lower --warmup-steps"
+        )
+
+
+def check_processes(job: TrainJob, run: Run, report: Reporter) -> None:
+    """Say when another number of processes makes a step of more rows, or of fewer, than the run has had so far."""
+    record = run.read_record()
+    before, train = record["run"].get("processes", 1), record["train"]
+    was = before * train["micro_batch_size"] * train["gradient_accumulation_steps"]
+    rows = count() * job.train.micro_batch_size * job.train.gradient_accumulation_steps
+    if before != count() and was != rows:
+        report.warn(
+            f"the run had {before} process{'es' * (before > 1)} and a step of {was:,} rows; with {count()} it has "
+            f"{rows:,}: change --gradient-accumulation-steps to keep it"
         )
 
 

@@ -12,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Example
 from reason_cli.config import TrainOptions
+from reason_cli.engine import processes
 from reason_cli.engine.batches import Collator
 from reason_cli.engine.chat import prompt_text
+from reason_cli.engine.dealing import Dealt
 from reason_cli.engine.generate import Decoding, answer
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.prepare import Prepared, prepare
 from reason_cli.engine.record import record
-from reason_cli.engine.report import Logged, Reporter, hush_libraries
-from reason_cli.engine.resume import check_fits, check_steps, check_tokenizer
+from reason_cli.engine.report import Reporter, hush_libraries, reporter
+from reason_cli.engine.resume import check_fits, check_processes, check_steps, check_tokenizer
 from reason_cli.engine.shortage import is_out_of_memory
 from reason_cli.engine.stream import Stream
 from reason_cli.errors import ReasonError
 from reason_cli.runs import Run, step_of, write_text
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from reason_cli.engine.trainer import ReasonTrainer
 
@@ -46,24 +48,28 @@ class Trained:
 
 
 def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None) -> Trained:
-    """Train into `run`; `resume` is a complete checkpoint to go on from."""
+    """Train into `run`; `resume` is a complete checkpoint to go on from.
+
+    Of several processes (`processes.joined`) all call this, and the first writes.
+    """
     from transformers import set_seed
 
     hush_libraries()
-    report = Logged(report, run.log)
+    report = reporter(report, run.log)
     set_seed(job.train.seed)
     check_steps(job.train, resume, report)
     _check_best(job.train)
     if resume is not None:
         check_tokenizer(job, run)
+        check_processes(job, run, report)
     ready = prepare(job, report, resume)
     if resume is not None:
         check_fits(ready.model, resume)
-        run.forget_metrics_after(step_of(resume))
-    run.write_record(record(job, ready, run.read_record() if resume else None))
-    _list_contaminated(ready, run)
+    if processes.is_first():
+        _write_begin(job, run, ready, resume)
     report.say(f"run:   {run.path}")
     trainer, stop = _trainer(job, run, ready, report)
+    _own_randomness(job.train.seed)
     try:
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     except ReasonError:
@@ -85,8 +91,25 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     _say_best(trainer, report)
     if stop.signal is not None:
         return Trained(run, step, stop.signal.name, asks)
-    save_final(trainer.accelerator.unwrap_model(trainer.model), ready.data.tokenizer, run)
+    save_final(trainer, ready.data.tokenizer, run)
     return Trained(run, step, None, asks)
+
+
+def _write_begin(job: TrainJob, run: Run, ready: Prepared, resume: Path | None) -> None:
+    """What a run directory holds before the first step."""
+    if resume is not None:
+        run.forget_metrics_after(step_of(resume))
+    run.write_record(record(job, ready, run.read_record() if resume else None))
+    _list_contaminated(ready, run)
+
+
+def _own_randomness(seed: int) -> None:
+    """From here on each process drops out other units than the rest; the first as if it were alone."""
+    import torch
+
+    rank = processes.place().rank
+    if rank:
+        torch.manual_seed(seed + rank)
 
 
 def _check_best(options: TrainOptions) -> None:
@@ -114,18 +137,27 @@ def _say_best(trainer: ReasonTrainer, report: Reporter) -> None:
 
 
 def _keep(trainer: ReasonTrainer, ready: Prepared, run: Run, report: Reporter) -> None:
-    """Save what was learned before a stream came to rows that cannot be read: once mended, it goes on from there."""
+    """Save what was learned before a stream came to rows that cannot be read: once mended, it goes on from there.
+
+    Several processes come to such rows at different steps, so they have their last checkpoint.
+    """
     report.finish()
-    if isinstance(ready.data.rows, Stream) and trainer.state.global_step:
+    if isinstance(ready.data.rows, Stream) and trainer.state.global_step and processes.count() == 1:
         trainer.save_now()
         report.say(f"saved at step {trainer.state.global_step:,}: reason train --resume {run.path}")
 
 
-def save_final(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, run: Run) -> None:
+def save_final(trainer: ReasonTrainer, tokenizer: PreTrainedTokenizerBase, run: Run) -> None:
     """Write `final/` under another name first, so that it is whole whenever it is there."""
+    from reason_cli.engine.sharding import whole_weights
+
+    model: Any = trainer.accelerator.unwrap_model(trainer.model)
+    weights = whole_weights(model)
+    if not processes.is_first():
+        return
     partial = run.path / "final.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial)
+    model.save_pretrained(partial, state_dict=weights)
     tokenizer.save_pretrained(partial)
     shutil.rmtree(run.final, ignore_errors=True)
     partial.rename(run.final)
@@ -147,17 +179,19 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     from transformers.integrations import TensorBoardCallback
 
     from reason_cli.engine import callbacks
+    from reason_cli.engine.sharding import ShardedTrainer
     from reason_cli.engine.trainer import Clock, ReasonTrainer, arguments
 
     data = ready.data
     clock = Clock(job.train.max_steps, job.train.max_minutes * 60)
     stop = callbacks.Stop(clock)
-    writer = SummaryWriter(str(run.tensorboard))
+    writer = SummaryWriter(str(run.tensorboard)) if processes.is_first() else None
     streams = isinstance(data.rows, Stream)
     evaluates = data.held_out_rows is not None
     if job.train.load_best != "off" and not evaluates:
         raise ReasonError("train.load_best needs held-out rows", "set --validation or --validation-split")
-    trainer = ReasonTrainer(
+    sharded = job.train.parallel == "fsdp" and processes.count() > 1
+    trainer = (ShardedTrainer if sharded else ReasonTrainer)(
         clock=clock,
         options=job.train,
         mixture=data.mixture,
@@ -165,17 +199,23 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
         micro_batch_size=ready.fit.micro_batch_size,
         model=ready.model,
         args=arguments(job.train, ready.precision, ready.device.type, run, evaluates=evaluates, streams=streams),
-        train_dataset=data.rows,
-        eval_dataset=data.held_out_rows,
+        train_dataset=_dealt(data.rows, data.tokenizer),
+        eval_dataset=_dealt(data.held_out_rows, data.tokenizer),
         processing_class=data.tokenizer,
         data_collator=Collator(data.tokenizer.pad_token_id),
     )
+    if processes.count() > 1 and not trainer.model_accepts_loss_kwargs:
+        raise ReasonError(
+            f"several processes cannot train '{job.architecture.name}': its loss takes no num_items_in_batch",
+            "leave --nproc out",
+        )
     trainer.remove_callback(PrinterCallback)
     if ready.room.is_worth_a_rehearsal(ready.fit):
         trainer.add_callback(callbacks.Rehearsal(lambda: _rehearse(trainer, job, ready)))
     # Metrics first: it adds the figures that the others show and draw.
     metrics = callbacks.Metrics(run, trainer.tokens_seen, lambda: job.architecture.figures(ready.model))
-    for callback in (metrics, callbacks.Progress(report, clock), TensorBoardCallback(writer), callbacks.Seal(), stop):
+    drawing = [TensorBoardCallback(writer)] if writer else []
+    for callback in (metrics, callbacks.Progress(report, clock), *drawing, callbacks.Seal(), stop):
         trainer.add_callback(callback)
     recomputes = ready.fit.gradient_checkpointing
     size = callbacks.MicroBatch(report, lambda: trainer.micro_batch_size, gradient_checkpointing=recomputes)
@@ -183,7 +223,8 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     if job.train.load_best != "off":
         trainer.add_callback(callbacks.LastValidation(stop))
     if isinstance(data.rows, Stream):
-        trainer.add_callback(callbacks.StreamPlace(data.rows, job.train.gradient_accumulation_steps))
+        batches = job.train.gradient_accumulation_steps * processes.count()
+        trainer.add_callback(callbacks.StreamPlace(data.rows, batches))
     if job.train.samples:
         trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
     return trainer, stop
@@ -195,8 +236,16 @@ def _rehearse(trainer: ReasonTrainer, job: TrainJob, ready: Prepared) -> None:
     job.architecture.figures(ready.model)  # what was counted meanwhile is no figure of the run
 
 
+def _dealt(rows: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
+    """Rows that are known beforehand as several processes share them; all else as it is."""
+    alone = processes.count() == 1 or rows is None or isinstance(rows, Stream)
+    return rows if alone else Dealt(rows, tokenizer.pad_token_id)
+
+
 def _accuracy(job: TrainJob, ready: Prepared, report: Reporter) -> Callable[[], float] | None:
     """A function that answers the same few held-out questions and gives the share of right answers."""
+    from reason_cli.engine.sharding import whole
+
     data, options = ready.data, job.eval
     asked = [item for item in data.held_out if isinstance(item, Example)]
     if not job.train.eval_accuracy:
@@ -208,24 +257,31 @@ def _accuracy(job: TrainJob, ready: Prepared, report: Reporter) -> Callable[[], 
     prompts = [prompt_text(data.tokenizer, e.question, data.encoder.template) for e in chosen]
     decoding = Decoding(options.batch_size, options.max_new_tokens, calculator=options.calculator)
 
+    own = slice(processes.place().rank, None, processes.count())  # each process answers its share
+
     def share() -> float:
-        answers = answer(ready.model, data.tokenizer, prompts, decoding)
+        with whole(ready.model):
+            answers = answer(ready.model, data.tokenizer, prompts[own], decoding)
         found = [job.extractor.extract(given.text) for given in answers]
-        right = [f is not None and job.extractor.correct(f.value, e) for f, e in zip(found, chosen, strict=True)]
-        return sum(right) / len(right)
+        right = [f is not None and job.extractor.correct(f.value, e) for f, e in zip(found, chosen[own], strict=True)]
+        return processes.total(sum(right))[0] / len(chosen)
 
     return share
 
 
 def _sampler(job: TrainJob, ready: Prepared, report: Reporter, writer: Any):
-    """A function that answers a few held-out questions and shows them."""
+    """A function that answers a few held-out questions and shows them; the first process alone does."""
+    from reason_cli.engine.sharding import whole
+
     data = ready.data
     examples = [item for item in data.held_out if isinstance(item, Example)][: job.train.samples]
     prompts = [prompt_text(data.tokenizer, e.question, data.encoder.template) for e in examples]
 
     def show(step: int) -> None:
-        answers = answer(ready.model, data.tokenizer, prompts, Decoding(max_new_tokens=SAMPLE_TOKENS))
-        for number, (example, given) in enumerate(zip(examples, answers, strict=True), 1):
+        with whole(ready.model):
+            asked = prompts if processes.is_first() else []
+            answers = answer(ready.model, data.tokenizer, asked, Decoding(max_new_tokens=SAMPLE_TOKENS))
+        for number, (example, given) in enumerate(zip(examples, answers, strict=False), 1):
             said = " ".join(given.text.split())
             report.say(f"  sample {number}: {example.question} -> {said} (expected {example.answer})")
             drawn = f"{example.question}\n\n{given.text}\n\nexpected {example.answer}"

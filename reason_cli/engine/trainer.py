@@ -19,9 +19,11 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
+from transformers.trainer_utils import EvalLoopOutput
 
 from reason_cli.config import TrainOptions
-from reason_cli.engine.order import LengthGrouped, Mixture
+from reason_cli.engine import processes
+from reason_cli.engine.order import InOrder, LengthGrouped, Mixture
 from reason_cli.engine.parts import parts_of
 from reason_cli.engine.shortage import give_back, is_out_of_memory
 from reason_cli.engine.stream import Stream
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
     from transformers import PreTrainedModel
-    from transformers.trainer_utils import EvalLoopOutput
 
     from reason_cli.engine.hardware import Precision
     from reason_cli.runs import Run
@@ -42,16 +43,25 @@ T = TypeVar("T")
 
 @dataclass
 class Clock:
-    """How far a run is, by steps and, where minutes are limited, by time: whichever is further."""
+    """How far a run is, by steps and, where minutes are limited, by time: whichever is further.
+
+    `agreed` is the time in seconds of all processes of the run together, where there are several: by a clock of its
+    own each would learn at another rate, and stop at another step.
+    """
 
     max_steps: int
     max_seconds: float = 0.0
     spent_before: float = 0.0  # seconds, in the runs that this one resumes
     begun: float = field(default_factory=time.monotonic)
+    agreed: float | None = None
+
+    @property
+    def own_seconds(self) -> float:
+        return self.spent_before + time.monotonic() - self.begun
 
     @property
     def seconds(self) -> float:
-        return self.spent_before + time.monotonic() - self.begun
+        return self.own_seconds if self.agreed is None else self.agreed
 
     def progress(self, step: int) -> float:
         """0 at the start, 1 or more at the end."""
@@ -201,7 +211,8 @@ class ReasonTrainer(Trainer):
                 return losses[0]
             learned = torch.stack([(part["labels"][:, 1:] != IGNORED).sum() for part in parts])
             learned = self.accelerator.reduce(learned.to(self.args.device), "sum")
-            return (torch.stack(losses) * learned).sum() / learned.sum()
+            # A part of idle rows alone, in all processes, has no mean.
+            return torch.where(learned > 0, torch.stack(losses) * learned, 0.0).sum() / learned.sum()
 
         return self._as_fits(loss, self._validate_fewer_rows), None, None
 
@@ -264,28 +275,51 @@ class ReasonTrainer(Trainer):
             )
         return max(n for n in range(1, size // 2 + 1) if whole % n == 0)
 
-    def evaluation_loop(self, *args: Any, **kwargs: Any) -> EvalLoopOutput:
-        """The library's, and the accuracy among its metrics: logged, drawn, and what the best may be chosen by."""
-        output = super().evaluation_loop(*args, **kwargs)
-        if self.accuracy is not None and output.metrics is not None:
-            output.metrics[ACCURACY] = self.accuracy()
-        return output
+    def evaluation_loop(
+        self,
+        dataloader: DataLoader,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> EvalLoopOutput:
+        """The mean loss of all held-out tokens, and the accuracy: logged, drawn, and what the best may be chosen by.
+
+        The library's own is a mean of batches, so that it depends on their size and on the number of processes.
+        """
+        model: Any = self.model
+        model.eval()
+        loss, tokens = 0.0, 0.0
+        for batch in dataloader:
+            # Both are of the batches of all processes: the mean of their losses is that of all their tokens.
+            [learned] = processes.total(int((batch["labels"][:, 1:] != IGNORED).sum()))
+            loss += float(self.prediction_step(model, batch, True)[0]) * learned  # type: ignore[arg-type]
+            tokens += learned
+        [loss] = processes.total(loss / processes.count())
+        metrics = {f"{metric_key_prefix}_loss": loss / tokens}
+        if self.accuracy is not None:
+            metrics[ACCURACY] = self.accuracy()
+        return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=len(dataloader.dataset))  # type: ignore[arg-type]
 
     def tokens_seen(self) -> int:
-        """Tokens trained on in this process, padding left out."""
-        return int(self._tokens)
+        """Tokens trained on in all processes, padding left out."""
+        return int(processes.total(float(self._tokens))[0])
 
     def get_train_dataloader(self) -> DataLoader:
         """The library's; a stream makes its batches itself."""
         if not isinstance(self.train_dataset, Stream):
             return super().get_train_dataloader()
-        return self.accelerator.prepare(
-            DataLoader(
-                self.train_dataset,
-                batch_size=self.options.gradient_accumulation_steps,
-                collate_fn=lambda batches: self.data_collator(list(chain.from_iterable(batches))),
-            )
+        # Not the library's to prepare: it would have one process read for all.
+        return DataLoader(
+            self.train_dataset,
+            batch_size=self.options.gradient_accumulation_steps,
+            collate_fn=lambda batches: self.data_collator(list(chain.from_iterable(batches))),
         )
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """The library's; it is there when every process has written its part."""
+        super()._save_checkpoint(model, trial)
+        processes.wait()
 
     def save_now(self) -> None:
         """A checkpoint of the last finished step, as the loop itself would write it."""
@@ -295,7 +329,11 @@ class ReasonTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
         """Seeded, in batches of like length, so that little of a batch is padding."""
         dataset: Any = train_dataset or self.train_dataset
-        return LengthGrouped(dataset.lengths, self.options.micro_batch_size, self.options.seed, self.mixture)
+        fill = processes.filled(self.args.per_device_train_batch_size)
+        return LengthGrouped(dataset.lengths, self.options.micro_batch_size, self.options.seed, self.mixture, fill)
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> InOrder:
+        return InOrder(len(eval_dataset), processes.filled(self.args.per_device_eval_batch_size))
 
     def get_decay_parameter_names(self, model: PreTrainedModel | nn.Module) -> list[str]:
         """Matrices alone decay, and of those none that its architecture marks `_no_weight_decay`."""
