@@ -115,11 +115,17 @@ class TrainOptions:
     lr_scheduler: str = option(
         "cosine", "how the learning rate falls after warm-up", choices=("cosine", "linear", "constant")
     )
+    optimizer: str = option(
+        "adamw",
+        "AdamW, its states in 8 bit or paged to the host (bitsandbytes), or Adafactor, which keeps next to none",
+        choices=("adamw", "adamw_8bit", "paged_adamw", "paged_adamw_8bit", "adafactor"),
+    )
     weight_decay: float = option(0.1, "AdamW's weight decay, on matrices only", minimum=0.0)
     adam_beta1: float = option(0.9, "AdamW's beta1", minimum=0.0, maximum=0.9999)
     adam_beta2: float = option(0.95, "AdamW's beta2", minimum=0.0, maximum=0.9999)
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0: not clipped", minimum=0.0)
     gradient_checkpointing: bool = option(False, "recompute activations in backward: less memory, more time")
+    compile: bool = option(False, "compile the model with torch.compile: minutes at first, faster steps on a GPU")
     parallel: str = option(
         "ddp",
         "with several processes, each holds the whole model (ddp), or a share of its parameters, gradients and "

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.config import TrainOptions
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.packing import PackedDataset
-from reason_cli.engine.planning import GIBIBYTE, Fit, budget, fit
+from reason_cli.engine.planning import GIBIBYTE, MEBIBYTE, Fit, budget, fit
 from reason_cli.engine.processes import count, largest, place
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.stream import Stream
@@ -141,25 +141,26 @@ def settled(room: Room, chosen: Fit, report: Reporter) -> dict[str, Any]:
     rows = f"{size} row{'s' if size > 1 else ''} of up to {room.longest:,} tokens at a time"
     recomputed = ", activations recomputed" if chosen.gradient_checkpointing else ""
     if not chosen.fits:
-        _warn_or_refuse(room, f"{rows}{recomputed} needs about {gib(chosen.memory.total)}", report)
+        _warn_or_refuse(room, f"{rows}{recomputed} needs about {amount(chosen.memory.total)}", report)
     else:
         instead = "" if size == asked else f" (asked: {asked})"
-        times = f", {chosen.gradient_accumulation_steps} times per step"
-        there = "" if room.free is None else f" of {gib(room.free)}"
-        report.say(f"memory: {rows}{instead}{times}{recomputed}; about {gib(chosen.memory.total)}{there}")
+        passes = chosen.gradient_accumulation_steps
+        times = f", {passes} times per step" if passes > 1 else ""
+        there = "" if room.free is None else f" of {amount(room.free)}"
+        report.say(f"memory: {rows}{instead}{times}{recomputed}; about {amount(chosen.memory.total)}{there}")
     memory = {**asdict(chosen.memory), "total": chosen.memory.total}
     free = {} if room.free is None else {"budget": room.free}
     return {**asdict(chosen), "length": room.longest, "memory": {**memory, **free}}
 
 
 def _warn_or_refuse(room: Room, needs: str, report: Reporter) -> None:
-    message = f"'{room.job.architecture.name}' does not fit: {needs}, and {gib(room.free or 0)} may be taken"
+    message = f"'{room.job.architecture.name}' does not fit: {needs}, and {amount(room.free or 0)} may be taken"
     if room.device.type != "cpu":
         hint = "see with `reason plan` what fits, lower model.max_seq_len, or try all the same with --no-vram-auto"
         raise ReasonError(message, hint)
     report.warn(f"{message}; `reason plan` shows what fits")
 
 
-def gib(count: int) -> str:
-    """Bytes in GiB."""
-    return f"{count / GIBIBYTE:.3g} GiB"
+def amount(count: int) -> str:
+    """Bytes as people read them."""
+    return f"{count / MEBIBYTE:,.0f} MiB" if count < GIBIBYTE else f"{count / GIBIBYTE:.1f} GiB"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from reason_cli.api import Estimate
 
 # Bytes of state on the device per trained parameter. AdamW keeps two moments, in float32 or in one byte each; those of
-# a paged optimizer may live in the host's memory.
-OPTIMIZERS = {"adamw": 8, "adamw_8bit": 2, "paged_adamw": 0, "paged_adamw_8bit": 0}
+# a paged optimizer may live in the host's memory. Adafactor keeps a number per row and per column of a matrix.
+OPTIMIZERS = {"adamw": 8, "adamw_8bit": 2, "paged_adamw": 0, "paged_adamw_8bit": 0, "adafactor": 0}
 
 
 @dataclass(frozen=True)

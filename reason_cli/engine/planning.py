@@ -93,7 +93,7 @@ def fit(
 
     def tried(size: int, checkpointing: bool) -> Fit:
         load = Load(vocab_size, size, length, precision, checkpointing)
-        memory = training_memory(architecture.estimate(options, load)).shared(shares)
+        memory = training_memory(architecture.estimate(options, load), train.optimizer, rows // size).shared(shares)
         return Fit(size, rows // size, checkpointing, memory, memory.total <= budget)
 
     def largest(checkpointing: bool) -> Fit:

@@ -10,6 +10,7 @@ from reason_cli.engine.batches import Collator
 from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.optimizers import check_compiler, check_optimizer
 from reason_cli.engine.planning import Fit
 from reason_cli.engine.processes import agreed
 from reason_cli.engine.report import Reporter
@@ -36,6 +37,9 @@ class Prepared:
 def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prepared:
     """Rows, tokenizer, labels, model, device and precision, each said as it becomes known."""
     device = pick_device(job.hardware)
+    check_optimizer(job.train.optimizer, device)
+    if job.train.compile:
+        check_compiler(device)
     data = training_rows(job, report, resume)
     room = Room.of(job, device, data, resume)
     model = job.architecture.build(job.options, data.tokenizer)

@@ -23,6 +23,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from reason_cli.config import TrainOptions
 from reason_cli.engine import processes
+from reason_cli.engine.optimizers import LIBRARY_NAMES
 from reason_cli.engine.order import InOrder, LengthGrouped, Mixture
 from reason_cli.engine.parts import parts_of
 from reason_cli.engine.shortage import give_back, is_out_of_memory
@@ -94,6 +95,8 @@ def arguments(
     return TrainingArguments(
         output_dir=str(run.checkpoints),
         max_steps=options.max_steps,
+        optim=LIBRARY_NAMES[options.optimizer],
+        torch_compile=options.compile,
         learning_rate=options.learning_rate,
         weight_decay=options.weight_decay,
         adam_beta1=options.adam_beta1,

@@ -124,6 +124,26 @@ def test_recomputing_is_kept_on_and_off_where_that_was_asked():
     assert shape(off) == (1, 24, False) and not off.fits
 
 
+def test_the_optimizers_states_and_gradients_that_stay_are_counted():
+    """A step in one part has room for gradients where activations were; one in several keeps both."""
+
+    class Trained(TinyLlama):
+        def estimate(self, options, load: Load) -> Estimate:
+            return Estimate(10, 10, 0, 0, 40, 40 * load.micro_batch_size, 0, 0)
+
+    def found(budget, **asked):
+        asked = dataclasses.replace(TrainOptions(micro_batch_size=2, gradient_accumulation_steps=1), **asked)
+        return fit(
+            Trained(), TinyLlamaOptions(), asked,
+            vocab_size=261, length=2048, precision="fp32", budget=budget, grow=False, may_checkpoint=False,
+        )  # fmt: skip
+
+    assert found(160).memory.total == 160 and shape(found(160)) == (2, 1, False)
+    assert not found(159).fits and found(159).memory.total == 160, "one row of 40, gradients of 40, states of 80"
+    assert found(100, optimizer="adamw_8bit").memory.optimizer == 20
+    assert found(100, optimizer="adafactor").memory.optimizer == 0
+
+
 def test_what_cannot_fit_says_what_it_needs():
     least = rows(50)
     assert not least.fits and shape(least) == (1, 24, True) and least.memory.total == 102
