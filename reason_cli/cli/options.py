@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,17 +29,24 @@ class Given:
 
 
 class SettingsCommand(click.Command):
-    """A command with a flag per key of the core's `tables` and for the `keys` named singly as `table.key`, and
-    `--profile` and `--set` for all the rest.
+    """A command with a flag per key of the core's `tables` and for the `keys` named singly as `table.key`, for the keys
+    of `named` under a name of their own, and `--profile` and `--set` for all the rest.
 
     The command's function sees its own parameters only; `settings_given` has what these flags said.
     """
 
-    def __init__(self, *args: Any, tables: Sequence[str] = (), keys: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        tables: Sequence[str] = (),
+        keys: Sequence[str] = (),
+        named: Mapping[str, Key] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         core = [key for table, options in CORE_TABLES.items() for key in keys_of(table, options) if not key.tables]
-        flags = [flag(key) for key in core if key.table in tables or key.path in keys]
-        self.params += [*_general(), *flags]
+        flags = [flag(key, key.name) for key in core if key.table in tables or key.path in keys]
+        self.params += [*_general(), *flags, *(flag(key, name) for name, key in (named or {}).items())]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[ARGUMENTS] = tuple(args)
@@ -87,9 +94,9 @@ def _general() -> list[click.Parameter]:
     ]
 
 
-def flag(key: Key) -> click.Option:
+def flag(key: Key, name: str) -> click.Option:
     """The command-line option of one setting. Its default is none: what is not given is not a value."""
-    name = key.name.replace("_", "-")
+    name = name.replace("_", "-")
     kind = {int: click.INT, float: click.FLOAT, bool: click.BOOL}.get(key.type, click.STRING)
     choices = key.metadata.get("choices")
     option = click.Option(
@@ -117,22 +124,38 @@ def _shown(default: Any) -> str:
 
 
 def resolve_settings(
-    board: Switchboard, ctx: click.Context, base: Sequence[Layer] = ()
+    board: Switchboard, ctx: click.Context, base: Sequence[Layer] = (), arch: str = ""
 ) -> tuple[Settings, ArchitectureChoice]:
-    """Every setting of this invocation, and the architecture that its `model.arch` names.
+    """Every setting of this invocation, and the architecture that its `model.arch` names, or `arch` in its place.
 
     Order: flag > environment > profiles (later wins) > `base` (a run being gone on with) > preset > default.
     """
-    core = core_schema(board)
-    given: Given = ctx.meta[SETTING]
-    named = [Layer.nested(p.source, p.settings, core) for p in profiles.chain(given.profiles)]
-    layers = [*base, *named]
-    arch = _last("model.arch", [*layers, Layer("environment", _env_arch()), given.layer])
-    choice = board.architecture(arch or ModelOptions().arch)
+    layers = [*base, *_named(board, ctx)]
+    given = _given(ctx, {"model.arch": arch} if arch else {})
+    arch = arch or asked_architecture(board, ctx, base) or ModelOptions().arch
+    choice = board.architecture(arch)
     schema = core_schema(board, choice.architecture.Options)
-    preset = Layer(f"preset {arch or ModelOptions().arch}", _preset_values(choice))
+    preset = Layer(f"preset {arch}", _preset_values(choice))
     environment = Layer.environment(os.environ, schema)
-    return resolve(schema, [preset, *layers, environment, given.layer]), choice
+    return resolve(schema, [preset, *layers, environment, given]), choice
+
+
+def asked_architecture(board: Switchboard, ctx: click.Context, base: Sequence[Layer] = ()) -> str:
+    """The architecture or preset that this invocation names; empty where it names none."""
+    layers = [*base, *_named(board, ctx), Layer("environment", _env_arch()), ctx.meta[SETTING].layer]
+    return _last("model.arch", layers) or ""
+
+
+def _named(board: Switchboard, ctx: click.Context) -> list[Layer]:
+    """The layers of the profiles that were named, and of those that they extend."""
+    core = core_schema(board)
+    return [Layer.nested(p.source, p.settings, core) for p in profiles.chain(ctx.meta[SETTING].profiles)]
+
+
+def _given(ctx: click.Context, more: Mapping[str, Any]) -> Layer:
+    """What the command line gave, and over it `more`."""
+    layer: Layer = ctx.meta[SETTING].layer
+    return Layer(layer.source, {**layer.values, **more})
 
 
 def core_schema(board: Switchboard, *model_options: type) -> Schema:

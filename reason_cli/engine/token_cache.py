@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reason_cli.engine.user_cache import user_cache
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -36,7 +38,7 @@ class TokenCache:
     @classmethod
     def of_user(cls) -> TokenCache:
         """The cache in the user's cache folder."""
-        return cls(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "reason" / "tokens")
+        return cls(user_cache("tokens"))
 
     def find(self, key: str) -> Found | None:
         """What is stored under `key`, or `None`. An entry that cannot be read counts as none."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reason_cli.engine.plots.rendering import MARKERS, NEUTRAL, PALE, PAPER, QUIET, colour
+from reason_cli.engine.plots.rendering import INK, MARKERS, NEUTRAL, PALE, PAPER, QUIET, colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -98,6 +98,25 @@ def bars(figure: AnyFigure, rows: Sequence[Row], keys: Sequence[Key] = (), perce
     else:
         axes.locator_params(axis="x", integer=True)
     _legend(figure, keys)
+
+
+def stacks(
+    figure: AnyFigure, rows: Sequence[tuple[str, Sequence[float], str]], names: Sequence[str], line: float, label: str
+) -> None:
+    """Bars of several parts, a row each (its label, its parts, a note), and a dashed line that all are measured by.
+
+    `names` are those of the parts in their order; `label` says what the axis counts.
+    """
+    axes = _row_axes(figure, [Row(name, note=note) for name, _, note in rows])
+    for y, (_, parts, _) in enumerate(rows):
+        left = 0.0
+        for series, part in enumerate(parts):
+            axes.barh(y, part, 0.62, left=left, color=colour(series))
+            left += part
+    axes.axvline(line, color=INK, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.set_xlim(0, 1.03 * max([line, *(sum(parts) for _, parts, _ in rows)]))
+    axes.set_xlabel(label)
+    _legend(figure, [Key(name, series, kind="bar") for series, name in enumerate(names)])
 
 
 def flips(figure: AnyFigure, rows: Sequence[tuple[str, int, int]], names: tuple[str, str]) -> None:

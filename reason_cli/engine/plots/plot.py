@@ -38,8 +38,14 @@ class Plot:
         return rendering.png(self.draw, self.height, self.title, self.caption)
 
     def svg(self) -> str:
-        """The plot as an SVG document of matplotlib's."""
+        """The plot as an SVG document of matplotlib's, for a page that gives it title and caption."""
         return rendering.svg(self.draw, self.height)
+
+    def file(self, suffix: str) -> bytes:
+        """The plot with its title and caption as a file of its own, `.png` or `.svg`."""
+        if suffix == ".png":
+            return self.png()
+        return rendering.whole_svg(self.draw, self.height, self.title, self.caption).encode()
 
 
 def labelled(graded: Sequence[Graded]) -> dict[str, Graded]:

@@ -61,7 +61,20 @@ Draw = Callable[["Figure | SubFigure"], None]
 
 def png(draw: Draw, height: float, title: str, caption: str) -> bytes:
     """The plot as a PNG, light, between its title and its caption; `height` is the plot's own, in inches."""
+    return _framed(draw, height, title, caption, format="png", dpi=PNG_DPI, metadata={"Software": None})
 
+
+def whole_svg(draw: Draw, height: float, title: str, caption: str) -> str:
+    """The plot as an SVG that stands for itself, between its title and its caption."""
+    return _framed(draw, height, title, caption, format="svg", metadata={"Date": None}).decode()
+
+
+def svg(draw: Draw, height: float) -> str:
+    """The plot as matplotlib's SVG, its text kept as text; `height` in inches."""
+    return _saved(draw, height, format="svg", metadata={"Date": None}).decode()
+
+
+def _framed(draw: Draw, height: float, title: str, caption: str, **how: Any) -> bytes:
     def framed(figure: Figure) -> None:
         above, middle, below = figure.subfigures(3, 1, height_ratios=heights)  # type: ignore[misc]
         above.text(0.02, 0.3, title, fontsize=11, fontweight="bold")
@@ -70,12 +83,7 @@ def png(draw: Draw, height: float, title: str, caption: str) -> bytes:
 
     lines = textwrap.wrap(caption, 85)
     heights = [0.4, height, 0.14 * len(lines) + 0.1]
-    return _saved(framed, sum(heights), format="png", dpi=PNG_DPI, metadata={"Software": None})
-
-
-def svg(draw: Draw, height: float) -> str:
-    """The plot as matplotlib's SVG, its text kept as text; `height` in inches."""
-    return _saved(draw, height, format="svg", metadata={"Date": None}).decode()
+    return _saved(framed, sum(heights), **how)
 
 
 def _saved(draw: Callable[[Figure], None], height: float, **how: Any) -> bytes:
