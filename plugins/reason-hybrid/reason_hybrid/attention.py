@@ -28,12 +28,12 @@ from .layout import Layout
 
 @dataclass(frozen=True)
 class Step:
-    """For one token per row: slots (b, z) to write, whether each slot is seen (b * z, 1, 1, window + 1), and the means
-    that pool the last tokens, pool (z, largest scale).
+    """For one token per row: slots (b, z) to write, of each scale whether its first so many slots are seen, visible
+    (b, 1, 1, m), which are all that any row sees, and the means that pool the last tokens, pool (z, largest scale).
     """
 
     slots: Tensor
-    visible: Tensor
+    visible: list[Tensor]
     pool: Tensor
 
 
@@ -72,13 +72,16 @@ def step_of(positions: Tensor, config: HybridConfig) -> Step:
     """What `HierarchicalAttention.step` needs for tokens at positions (b,)."""
     window, device = config.window, positions.device
     scales = 2 ** torch.arange(config.n_scale, device=device)  # (z,)
-    whole = (positions[:, None] + 1) // scales  # (b, z): n, with this token
     slots = (positions[:, None] // scales + 1) % (window + 1)  # of the entry that this token belongs to
-    back = (whole[..., None] - torch.arange(window + 1, device=device)) % (window + 1)  # how many entries ago
-    visible = (back < window) & (back <= whole[..., None])
+    longest = int(positions.max()) if device.type == "cpu" else window * 2**config.n_scale  # a device is not waited for
+    visible = []
+    for i in range(config.n_scale):
+        whole = (positions[:, None] + 1) >> i  # n, with this token
+        back = (whole - torch.arange(min(window, (longest + 1) >> i) + 1, device=device)) % (window + 1)  # entries ago
+        visible.append(((back < window) & (back <= whole))[:, None, None])
     latest = torch.arange(2 ** (config.n_scale - 1) - 1, -1, -1, device=device)  # how many tokens ago
     pool = (latest < scales[:, None]) / scales[:, None]
-    return Step(slots, visible.flatten(0, 1)[:, None, None], pool)
+    return Step(slots, visible, pool)
 
 
 class HierarchicalAttention(nn.Module):
@@ -192,7 +195,6 @@ class HierarchicalAttention(nn.Module):
 
     def step(self, q: Tensor, k: Tensor, v: Tensor, place: Place, step: Step, rings: Rings) -> Tensor:
         """One token per row: q (b, 1, z h, c), k and v (b, 1, g, c) to (b, 1, z h c); the rings change in place."""
-        rows, scales = step.slots.shape
         latest = torch.cat([rings.tail, torch.cat([k, v], dim=2).flatten(2).to(rings.tail.dtype)], dim=1)
         rings.tail.copy_(latest[:, 1:])
         pooled = torch.matmul(step.pool.to(latest.dtype), latest)  # (b, z, 2 g c)
@@ -201,9 +203,11 @@ class HierarchicalAttention(nn.Module):
         index = step.slots[:, :, None, None, None].expand(-1, -1, self.kv_heads, 1, self.head_dim)
         rings.keys.scatter_(3, index, keys.to(rings.keys.dtype).unsqueeze(3))
         rings.values.scatter_(3, index, pv.to(rings.values.dtype).unsqueeze(3))
-        queries = q.reshape(rows * scales, self.heads, 1, self.head_dim)
-        known, valued = rings.keys.flatten(0, 1), rings.values.flatten(0, 1)
-        return attend(queries, known.to(q.dtype), valued.to(q.dtype), mask=step.visible).reshape(rows, 1, -1)
+        read = []
+        for i, (queries, visible) in enumerate(zip(q.split(self.heads, dim=2), step.visible, strict=True)):
+            known, valued = (x[:, i, :, : visible.shape[-1]].to(q.dtype) for x in (rings.keys, rings.values))
+            read.append(attend(queries.transpose(1, 2), known, valued, mask=visible).flatten(1))
+        return torch.cat(read, dim=1).unsqueeze(1)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None) -> Tensor:

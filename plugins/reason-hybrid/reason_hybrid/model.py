@@ -59,7 +59,7 @@ class RecursiveProcessor(nn.Module):
         self.out_proj = nn.Linear(f, d, bias=False)
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """state (b, l, d) to what the passes added to it, and the mean depth: the sum of the gates of a token."""
+        """state (b, l, d) to what the passes added to it, and in training the mean depth, the sum of the gates."""
         start, depth = state, state.new_zeros(())
         for number in range(self.passes):
             weight = self.norm.weight
@@ -73,7 +73,7 @@ class RecursiveProcessor(nn.Module):
             else:
                 gate = gate * (gate >= self.threshold)
                 state = self.where_open(state, gate, x)
-            depth = depth + gate.mean()
+            depth = depth + gate.mean() if self.training else depth
         return state - start, depth
 
     def transform(self, x: Tensor) -> Tensor:
