@@ -55,11 +55,13 @@ def train_command(
     from reason_cli.cli.display import TerminalReporter, show_samples
     from reason_cli.engine import processes
     from reason_cli.engine.hardware import pick_device
+    from reason_cli.engine.prepare import check
     from reason_cli.engine.resume import newest_checkpoint
     from reason_cli.engine.train import train
 
     _check_launched(ctx, nproc)
-    device = pick_device(job.hardware, settings["hardware.device"].source)  # before a run directory is made in vain
+    device = pick_device(job.hardware, settings["hardware.device"].source)
+    check(job, device)  # before a run directory is made in vain
     checkpoint = newest_checkpoint(run) if run else None
     path = output or _new_path(settings["model.arch"].value, job.sources[0].spec.name)
     if nproc and nproc > 1 and processes.count() == 1:

@@ -11,9 +11,10 @@ from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.optimizers import check_compiler, check_optimizer
-from reason_cli.engine.planning import Fit
+from reason_cli.engine.planning import Fit, card_bytes
 from reason_cli.engine.processes import agreed
 from reason_cli.engine.report import Reporter
+from reason_cli.engine.target import smaller_card
 from reason_cli.engine.training_rows import TrainingRows, training_rows
 
 if TYPE_CHECKING:
@@ -34,12 +35,21 @@ class Prepared:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prepared:
-    """Rows, tokenizer, labels, model, device and precision, each said as it becomes known."""
-    device = pick_device(job.hardware)
+def check(job: TrainJob, device: torch.device) -> None:
+    """Refuse what cannot run on this machine. Raises `ReasonError` with what would help."""
+    if job.hardware.vram:
+        card_bytes(job.hardware.vram)
     check_optimizer(job.train.optimizer, device)
     if job.train.compile:
         check_compiler(device)
+
+
+def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prepared:
+    """Rows, tokenizer, labels, model, device and precision, each said as it becomes known."""
+    device = pick_device(job.hardware)
+    smaller = smaller_card(job.hardware, job.settings["hardware.vram"].source, device)
+    if smaller:
+        report.warn(smaller)
     data = training_rows(job, report, resume)
     room = Room.of(job, device, data, resume)
     model = job.architecture.build(job.options, data.tokenizer)
