@@ -85,7 +85,8 @@ def _candidates(ctx: click.Context) -> tuple[list[Candidate], Settings]:
             sizes[tokenizer] = vocab_size(tokenizer)
         train = settings.make(TrainOptions, "train")
         may_checkpoint = settings["train.gradient_checkpointing"].source == "default"
-        made.append(Candidate(name, architecture, model_options, sizes[tokenizer], train, may_checkpoint))
+        as_asked = not settings["hardware.vram_auto"].value
+        made.append(Candidate(name, architecture, model_options, sizes[tokenizer], train, may_checkpoint, as_asked))
         found.append(settings)
     return made, found[0]
 

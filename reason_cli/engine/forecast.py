@@ -16,6 +16,7 @@ from reason_cli.engine.probe import CPU_TOKENS, Speed, SpeedCache, Subject, meas
 from reason_cli.engine.target import Target
 from reason_cli.errors import ReasonError
 
+AS_ASKED = {"budget": 2**63, "grow": False, "may_checkpoint": False}  # what makes the planner take all as it is
 BUSY_TOKENS = 4096  # in one pass: from there on larger passes gain a card little
 
 
@@ -23,7 +24,8 @@ BUSY_TOKENS = 4096  # in one pass: from there on larger passes gain a card littl
 class Candidate:
     """A preset as `reason train` would resolve it with these settings.
 
-    `may_checkpoint`: nobody said whether activations are to be recomputed, so that the planner may.
+    `may_checkpoint`: nobody said whether activations are to be recomputed, so that the planner may. `as_asked`: the
+    planner is off (`hardware.vram_auto`), rows go through as the settings say.
     """
 
     preset: str
@@ -31,7 +33,8 @@ class Candidate:
     options: ArchitectureOptions
     vocab_size: int
     train: TrainOptions
-    may_checkpoint: bool
+    may_checkpoint: bool = True
+    as_asked: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,12 @@ def _memory(found: Fit) -> dict[str, int]:
 
 def forecast(candidates: Iterable[Candidate], aim: Target, speeds: Mapping[str, Speed]) -> list[Outlook]:
     """What each candidate takes, the smallest of an architecture first. `speeds` are by architecture."""
-    rows = [_outlook(candidate, aim, speeds.get(candidate.architecture.name)) for candidate in candidates]
+    rows = [outlook(candidate, aim, speeds.get(candidate.architecture.name)) for candidate in candidates]
     return sorted(rows, key=lambda row: (row.candidate.architecture.name, row.estimate.parameters))
 
 
-def _outlook(candidate: Candidate, aim: Target, speed: Speed | None) -> Outlook:
+def outlook(candidate: Candidate, aim: Target, speed: Speed | None = None) -> Outlook:
+    """What one candidate takes, at the speed measured of its architecture if it was."""
     train, length = candidate.train, candidate.options.max_seq_len
     rows = train.micro_batch_size * train.gradient_accumulation_steps
     each = replace(train, micro_batch_size=1, gradient_accumulation_steps=rows)
@@ -113,7 +117,11 @@ def _outlook(candidate: Candidate, aim: Target, speed: Speed | None) -> Outlook:
         "grow": aim.device != "cpu",
     }
     one_row = fit(candidate.architecture, candidate.options, each, **asked | {"grow": False}, may_checkpoint=False)
-    best = fit(candidate.architecture, candidate.options, train, **asked, may_checkpoint=candidate.may_checkpoint)
+    if candidate.as_asked:
+        whole = fit(candidate.architecture, candidate.options, train, **asked | AS_ASKED)
+        best = replace(whole, fits=whole.memory.total <= aim.budget)
+    else:
+        best = fit(candidate.architecture, candidate.options, train, **asked, may_checkpoint=candidate.may_checkpoint)
     load = Load(candidate.vocab_size, best.micro_batch_size, length, asked["precision"], best.gradient_checkpointing)
     estimate = candidate.architecture.estimate(candidate.options, load)
     expected = speed.tokens_per_second(estimate.flops_per_token, best.gradient_checkpointing) if speed else None

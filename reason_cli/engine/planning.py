@@ -42,12 +42,13 @@ def budget(hardware: HardwareOptions, device: torch.device | None) -> int:
     Of what is free there and the card that `hardware.vram` names, the lower; without a device the named card alone.
     The margin is at most a quarter where memory is the machine's own. Raises `ReasonError` when there is neither.
     """
+    kind = device.type if device is not None else hardware.device
     amounts = [card_bytes(hardware.vram)] if hardware.vram else []
     amounts += [free_bytes(device)] if device is not None else []
     if not amounts:
         raise ReasonError("there is no device to plan for", "name its memory with --vram 16gb", usage=True)
     margin = hardware.vram_safety_margin * MEBIBYTE
-    if device is not None and device.type != "cuda":
+    if kind in ("cpu", "mps"):
         margin = min(margin, int(MOST_MARGIN_CPU * min(amounts)))
     return max(0, min(amounts) - margin)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.config import HardwareOptions
 from reason_cli.engine.free import free_bytes
 from reason_cli.engine.hardware import pick_device, pick_precision
-from reason_cli.engine.planning import budget, card_bytes
+from reason_cli.engine.planning import GIBIBYTE, budget, card_bytes
 from reason_cli.engine.probe import machine_name
 from reason_cli.errors import ReasonError
 
@@ -58,7 +58,7 @@ def target(hardware: HardwareOptions, source: str) -> Target:
     kind = device.type if device else hardware.device
     if hardware.vram:
         memory, allowed = card_bytes(hardware.vram), budget(hardware, None)
-        here = device if device and abs(_whole(device) - memory) <= LIKE * memory else None
+        here = device if device and (kind == "cpu" or abs(_whole(device) - memory) <= LIKE * memory) else None
     elif device is None:
         raise ReasonError(f"there is no device '{kind}' here", "name the card's memory with --vram 16gb", usage=True)
     else:
@@ -86,3 +86,16 @@ def _whole(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     return psutil.virtual_memory().total
+
+
+def smaller_card(hardware: HardwareOptions, source: str, device: torch.device) -> str:
+    """What to say where the card that trains has less memory than `source` said; empty where it has not."""
+    if device.type != "cuda" or not hardware.vram:
+        return ""
+    said, there = card_bytes(hardware.vram), _whole(device)
+    if there >= (1 - LIKE) * said:
+        return ""
+    return (
+        f"{source} is for {said / GIBIBYTE:.3g} GiB, and this machine's {machine_name(device)} has "
+        f"{there / GIBIBYTE:.3g} GiB: it trains within what there is"
+    )

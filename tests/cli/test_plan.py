@@ -134,10 +134,14 @@ def test_one_preset_is_planned_alone_and_an_architecture_with_its_own():
     assert found == {"mamba"}
 
 
-def test_a_larger_card_never_takes_fewer_rows_and_recommends_nothing_smaller():
+def test_a_larger_card_never_recomputes_more_or_takes_fewer_rows_and_recommends_nothing_smaller():
+    def ease(row):
+        best = row["best"]
+        return row["fits"], not best["gradient_checkpointing"], best["micro_batch_size"]
+
     cards = ("rtx3070", "rtx4080", "rtx4090", "h100")
     plans = [planned("--arch", "mamba", "--profile", name) for name in cards]
-    rows = [[row["best"]["micro_batch_size"] for row in plan["presets"]] for plan in plans]
+    rows = [[ease(row) for row in plan["presets"]] for plan in plans]
     assert all(a <= b for less, more in pairwise(rows) for a, b in zip(less, more, strict=True))
     assert rows[0] != rows[-1]
     best = [by_preset(plan)[plan["recommended"]["mamba"]]["parameters"] for plan in plans]
@@ -320,6 +324,29 @@ def test_training_on_a_card_that_is_not_there_says_how_to_go_on(no_gpu, tmp_path
         assert words in result.error_line
     added = run("train", "--profile", "rtx4080", "--profile", "cpu", "--arch", "small", "--dry-run").ok().out
     assert any(line.split()[:2] == ["hardware.device", "cpu"] for line in added.splitlines())
+
+
+@pytest.mark.parametrize("more", [(), ("--no-vram-auto",), ("--micro-batch-size", 3), ("--set", "train.max_steps=7")])
+def test_a_dry_run_plans_the_same(giants, more):
+    asked = ("--arch", "giant-deep", "--profile", "rtx4080", *more)
+    lines = run("train", *asked, "--dry-run").ok().out.splitlines()
+    told = {line.split()[0]: line for line in lines if line.split()[:1] and line.split()[0] in ("rows", "verdict")}
+    row = by_preset(planned(*asked))["giant-deep"]
+    best = row["best"]
+    assert told["rows"].split()[1] == str(best["micro_batch_size"])
+    assert ("recomputed" in told["rows"]) == best["gradient_checkpointing"]
+    assert row["verdict"] in told["verdict"] and "14 GiB" in told["verdict"] and "profile rtx4080" in told["verdict"]
+
+
+def test_without_the_planner_rows_go_through_as_asked(giants):
+    row = by_preset(planned("--arch", "giant-deep", "--profile", "rtx4080", "--no-vram-auto"))["giant-deep"]
+    assert row["best"]["micro_batch_size"] == 8 and not row["best"]["gradient_checkpointing"]
+    assert row["verdict"].startswith("too large")
+
+
+def test_a_dry_run_for_a_card_of_unknown_memory_shows_the_rest(no_gpu):
+    text = run("train", "--arch", "small", "--device", "cuda", "--dry-run").ok().out
+    assert "parameters 25,085" in text and "--vram" in text.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
