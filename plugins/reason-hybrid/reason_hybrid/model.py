@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from reason_mamba.cache import MambaCache
 from reason_mamba.model import (
     IGNORED,
-    MambaCausalLMOutput,
     MambaForCausalLM,
     MambaMixer,
     MambaModel,
@@ -243,17 +242,16 @@ class HybridForCausalLM(HybridPreTrainedModel, MambaForCausalLM):
             if isinstance(module, RecursiveProcessor):
                 module.threshold = threshold
 
-    def forward(self, *args: Any, return_dict: bool | None = None, **kwargs: Any) -> MambaCausalLMOutput | tuple:
-        """`MambaForCausalLM.forward`; in training `ponder_cost` times the mean depth of all layers joins the loss.
+    def training_loss(self, hidden: Tensor, targets: Tensor, items: int | Tensor | None) -> Tensor:
+        """The loss of the next token, and `ponder_cost` times the mean depth of all layers.
 
-        Where the loss is a sum over `num_items_in_batch`, it joins in the share that the labels here are of those.
+        Where the loss is a sum over `items`, the latter joins in the share that the targets here are of those.
         """
-        output: Any = super().forward(*args, **kwargs)
-        if self.training and self.config.ponder_cost and output.loss is not None:
-            items = kwargs.get("num_items_in_batch")
-            share = 1.0 if items is None else (kwargs["labels"][:, 1:] != IGNORED).sum() / items
-            output.loss = output.loss + self.config.ponder_cost * share * self.backbone.depth()
-        return output.to_tuple() if return_dict is False else output
+        loss = super().training_loss(hidden, targets, items)
+        if not self.config.ponder_cost:
+            return loss
+        share = 1.0 if items is None else (targets != IGNORED).sum() / items
+        return loss + self.config.ponder_cost * share * self.backbone.depth()
 
 
 AutoModelForCausalLM.register(HybridConfig, HybridForCausalLM)

@@ -465,7 +465,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         logits: Tensor | None = None
         targets = None if labels is None else next_tokens(labels, attention_mask, position_ids)  # (b, l - 1)
         if targets is not None and self.training:
-            loss = trained_loss(self.lm_head, hidden[:, :-1], targets, num_items_in_batch)
+            loss = self.training_loss(hidden[:, :-1], targets, num_items_in_batch)
         else:
             logits = self.score(hidden[:, last_positions(logits_to_keep)])
             if labels is not None and targets is not None:
@@ -473,6 +473,10 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
                 loss = next_token_loss(scores[:, :-1].flatten(0, 1), targets.flatten(), num_items_in_batch)
         output = MambaCausalLMOutput(loss, logits, outputs.cache_params, outputs.hidden_states)
         return output.to_tuple() if return_dict is False else output
+
+    def training_loss(self, hidden: Tensor, targets: Tensor, items: int | Tensor | None) -> Tensor:
+        """What training lowers: the loss of hidden states (b, m, d) and their targets (b, m), as `forward` describes."""
+        return trained_loss(self.lm_head, hidden, targets, items)
 
     def score(self, hidden: Tensor) -> Tensor:
         """Hidden states (..., d) to logits (..., v) in float32."""
