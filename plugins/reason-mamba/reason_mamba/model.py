@@ -475,7 +475,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         return output.to_tuple() if return_dict is False else output
 
     def training_loss(self, hidden: Tensor, targets: Tensor, items: int | Tensor | None) -> Tensor:
-        """What training lowers: the loss of hidden states (b, m, d) and their targets (b, m), as `forward` describes."""
+        """What training lowers: the loss of hidden states (b, m, d) and targets (b, m), as `forward` says."""
         return trained_loss(self.lm_head, hidden, targets, items)
 
     def score(self, hidden: Tensor) -> Tensor:
