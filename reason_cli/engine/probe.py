@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FORWARD_PASSES = 3  # a training step's operations, in forward passes: the backward pass is two
 WARM_UP, TIMED = 2, 3  # steps; the first compile and allocate
 CPU_TOKENS = 512  # in a step on a CPU, where longer ones tell the same and take longer
+MOST_SECONDS = 60.0  # a second preset that would take longer is left out
 LARGER = 4.0  # the second preset that is measured has at most so many times the operations of the first
 
 
@@ -165,8 +166,10 @@ def measure(subjects: Sequence[Subject], device: torch.device, asked: str, say: 
     Raises `ReasonError` when a step fails, as on a device that is full.
     """
     precision: Precision | None = None
-    points = []
+    points: list[Point] = []
     for subject in chosen(subjects):
+        if points and _expected(subject, points[0]) > MOST_SECONDS:
+            break
         say(f"probe: {subject.preset}, {WARM_UP + TIMED} steps of {subject.rows} x {subject.length:,} tokens")
         try:
             model = _model(subject).to(device)  # type: ignore[arg-type]
@@ -182,6 +185,12 @@ def measure(subjects: Sequence[Subject], device: torch.device, asked: str, say: 
         del model
     assert precision is not None
     return Speed(precision.name, tuple(points))
+
+
+def _expected(subject: Subject, smaller: Point) -> float:
+    """Seconds that the steps of a subject take at the operations a second of a smaller one."""
+    operations = subject.flops_per_token * FORWARD_PASSES * subject.rows * subject.length
+    return (WARM_UP + TIMED) * operations / smaller.achieved
 
 
 def _model(subject: Subject) -> PreTrainedModel:

@@ -263,6 +263,33 @@ def test_a_probe_is_kept_for_this_machine_and_for_no_other(tiny, no_gpu):
         assert planned(*asked, *other)["speeds"] == {}
 
 
+def test_a_probe_takes_the_smallest_and_one_not_much_larger_and_no_longer_than_it_may(giants, monkeypatch):
+    from reason_cli.engine import probe
+
+    giant = build_switchboard().architecture("giant").architecture
+    sizes = {16: 3, 32: 3, 64: 3, 1024: 3}
+    subjects = [
+        probe.Subject(f"d{d}", giant, giant.Options(d_model=d, n_layer=n), 300, 1, 16)
+        for d, n in reversed(sizes.items())
+    ]
+    picked = probe.chosen(subjects)
+    assert [subject.preset for subject in picked] == ["d16", "d32"]
+    assert probe.chosen(subjects[:1]) == subjects[:1]
+    monkeypatch.setattr(probe, "_model", lambda subject: FakeModel())
+    monkeypatch.setattr(probe, "_seconds", lambda *timed: 100.0)
+    import torch
+
+    said = []
+    speed = probe.measure(subjects, torch.device("cpu"), "fp32", said.append)
+    assert [point.preset for point in speed.points] == ["d16"], "at 100 s a step of the first, the second takes minutes"
+    assert speed.points[0].tokens_per_second == pytest.approx(16 / 100) and len(said) == 1
+
+
+class FakeModel:
+    def to(self, device):
+        return self
+
+
 def test_a_damaged_speed_is_none(tiny, tmp_path):
     asked = ("--arch", "tiny-llama", "--device", "cpu", "--threads", "1")
     run("plan", *asked, "--probe").ok()

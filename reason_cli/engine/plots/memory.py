@@ -26,8 +26,9 @@ def memory_plot(rows: Sequence[Outlook], aim: Target) -> Plot:
     return Plot(
         name="memory",
         title=f"Memory in training, {where}",
-        caption=f"Dashed: the {gib(aim.budget)} GiB that training may take. At the right, the rows that go "
-        "through at once and how often in a step; of what does not fit, one row at a time with gradient checkpointing.",
+        caption=f"What a step holds at its fullest. Dashed: the {gib(aim.budget)} GiB that training may take. At the "
+        "right, the rows that go through at once and how often in a step; of what does not fit, one row at a time with "
+        "gradient checkpointing.",
         columns=["Preset", *(part.capitalize() for part in PARTS)],
         numbers=[
             [row.candidate.preset, *(f"{part:.2f}" for part in parts)]
