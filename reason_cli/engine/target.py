@@ -58,7 +58,7 @@ def target(hardware: HardwareOptions, source: str) -> Target:
     kind = device.type if device else hardware.device
     if hardware.vram:
         memory, allowed = card_bytes(hardware.vram), budget(hardware, None)
-        here = device if device and (kind == "cpu" or abs(_whole(device) - memory) <= LIKE * memory) else None
+        here = device if device and _may_be_meant(device, memory, hardware.precision) else None
     elif device is None:
         raise ReasonError(f"there is no device '{kind}' here", "name the card's memory with --vram 16gb", usage=True)
     else:
@@ -76,6 +76,17 @@ def _present(hardware: HardwareOptions) -> torch.device | None:
         return pick_device(hardware)
     except ReasonError:
         return None
+
+
+def _may_be_meant(device: torch.device, memory: int, precision: str) -> bool:
+    """Whether a device of this machine may be the one of a named memory: any CPU, a card of such size and precision."""
+    if device.type == "cpu":
+        return True
+    try:
+        pick_precision(precision, device)
+    except ReasonError:
+        return False
+    return abs(_whole(device) - memory) <= LIKE * memory
 
 
 def _whole(device: torch.device) -> int:

@@ -50,6 +50,16 @@ def test_a_card_of_the_memory_that_is_named_may_be_the_one_meant(card, there, he
     assert (aim.memory, aim.budget, aim.precision) == (16 * GIB, 14 * GIB, "bf16")
 
 
+def test_a_card_of_that_memory_without_the_precision_is_another(card, monkeypatch):
+    def refused(asked, device):
+        raise ReasonError("this GPU has no bf16")
+
+    card(15.0)
+    monkeypatch.setattr(target, "pick_precision", refused)
+    aim = target.target(HardwareOptions(device="cuda", vram="16gb", precision="bf16"), "profile rtx4080")
+    assert aim.here is None and aim.precision == "bf16"
+
+
 def test_a_card_that_is_not_there_is_planned_for_by_its_memory(bare):
     aim = target.target(HardwareOptions(device="cuda", vram="24", vram_safety_margin=1024), "command line")
     assert aim.here is None and aim.name == ""
