@@ -62,6 +62,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                     grad_weight.addmm_(gradient.t(), rows)
                 elif grad_weight is not None:
                     grad_weight += torch.mm(gradient.t(), rows)
+                del gradient  # the next chunk's logits take its place
         ctx.save_for_backward(grad_hidden, grad_weight)
         ctx.weight_dtype = given
         return total

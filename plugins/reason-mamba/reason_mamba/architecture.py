@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli import Architecture, ArchitectureOptions, Estimate, Load, option
+from reason_mamba.cost import FLOAT32, ROUNDED, Layer, model_estimate, word
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-FLOAT32 = 4
 CHUNK = 32  # steps between the states that the scan keeps for its backward pass
 
 
@@ -112,29 +112,41 @@ class Mamba(Architecture):
         return {"scan": f"{engine.name} ({engine.description})"}
 
     def estimate(self, options: MambaOptions, load: Load) -> Estimate:
-        """The exact parameter count, and what one step keeps for its backward pass, in float32."""
-        d, inner, rank, n = options.d_model, options.d_inner, options.time_step_rank, options.d_state
-        block = (
-            d  # norm
-            + d * 2 * inner  # in_proj
-            + inner * options.d_conv + inner  # conv1d and its bias
-            + inner * (rank + 2 * n)  # x_proj
-            + rank * inner + inner  # dt_proj and its bias
-            + inner * n + inner  # A_log, D
-            + inner * d  # out_proj
-        )  # fmt: skip
-        parameters = load.vocab_size * d + options.n_layer * block + d
-        # Per token: the residual and its norm; x and z; the convolution's output; delta; the scan's output;
-        # the projections to delta, B and C; and one state every CHUNK steps.
-        kept = 2 * d + 2 * inner + inner + inner + inner + (rank + 2 * n) + inner * n / CHUNK
-        tokens = load.micro_batch_size * load.length
-        return Estimate(
-            parameters=parameters,
-            trained_parameters=parameters,
-            flops_per_token=2 * parameters,
-            weights=FLOAT32 * parameters,
-            gradients=FLOAT32 * parameters,
-            activations=int(FLOAT32 * tokens * options.n_layer * kept),
-            working=0,
-            logits=FLOAT32 * tokens * 2 * load.vocab_size,
-        )
+        """The exact parameter count, the operations of products, convolution and scan, and memory by part."""
+        return model_estimate(mamba_layer(options, load), options.n_layer, options.d_model, load)
+
+
+def mamba_layer(options: MambaOptions, load: Load) -> Layer:
+    """What one block costs: norm, mixer, dropout."""
+    d, tokens = options.d_model, load.micro_batch_size * load.length
+    mixer = mixer_layer(options, load)
+    dropped = word(load) * tokens * d if options.dropout else 0  # what dropout left, gone before the scan goes backward
+    return replace(
+        mixer,
+        parameters=mixer.parameters + d,
+        kept=mixer.kept + FLOAT32 * tokens * (2 * d + 1) + dropped,  # input; that normalised, and by how much
+        working=max(0, mixer.working - dropped),
+    )
+
+
+def mixer_layer(options: MambaOptions, load: Load) -> Layer:
+    """What the selective state space layer of a block costs, its scan computed by a fused engine."""
+    d, e, r, n, k = options.d_model, options.d_inner, options.time_step_rank, options.d_state, options.d_conv
+    matrices = d * 2 * e + e * (r + 2 * n) + r * e + e * d  # in_proj, x_proj, dt_proj, out_proj
+    vectors = e * k + e + e + e * n + e  # conv1d and its bias, dt_proj's bias, A_log, D
+    # A state's step is seven operations: dt A, its exponential, times the state, dt u times B, their sum, times C, sum.
+    flops = 2 * matrices + 2 * e * k + 7 * e * n
+    rows, tokens, size = load.micro_batch_size, load.micro_batch_size * load.length, word(load)
+    products = d + 5 * e + r + 2 * n  # the input; x, z, conv1d's output, delta, y; dt, B, C
+    copies = 2 * n if size < FLOAT32 else 0  # B and C in float32, as the scan wants them
+    borders = rows * (ceil(load.length / CHUNK) + 1) * n * e
+    constants = 2 * n * e + k * e  # A twice, the convolution's taps
+    return Layer(
+        parameters=matrices + vectors,
+        flops=flops,
+        kept=tokens * (FLOAT32 * copies + size * products) + FLOAT32 * (borders + constants),
+        rounded=ROUNDED * matrices if size < FLOAT32 else 0,
+        # Most is added while the scan goes backward: gradients of the residual stream, of y, x, delta and z, of B and
+        # C. y itself is gone by then.
+        working=tokens * (FLOAT32 * (d + 2 * n) + size * 3 * e),
+    )
