@@ -300,7 +300,8 @@ def test_the_distribution_is_the_union_of_the_plugins():
         built += [f"plugins/{folder.name}/{name}" for name in names]
         assert (folder / "README.md").is_file(), f"{folder.name} has no README.md"
         assert f"plugins/{folder.name}" in root["tool"]["hatch"]["build"]["dev-mode-dirs"]
-        missing = set(own["project"]["dependencies"]) - set(root["project"]["dependencies"]) - {"reason-cli"}
+        beside = {"reason-cli", *(plugin.name for plugin in PLUGINS)}  # the distribution has them itself
+        missing = set(own["project"]["dependencies"]) - set(root["project"]["dependencies"]) - beside
         assert not missing, f"{folder.name} needs what the root does not install: {missing}"
         assert own["project"]["version"] == root["project"]["version"]
         assert own["project"]["requires-python"] == root["project"]["requires-python"]
