@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reason_mamba.architecture import Mamba, MambaOptions
+from reason_mamba.architecture import MambaOptions
+from reason_mamba.cost import model_estimate
 
 from reason_cli import Architecture, Estimate, Load, ReasonError, option
+from reason_hybrid.cost import hybrid_layer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -141,25 +143,5 @@ class Hybrid(Architecture):
         return backbone.take_depths()
 
     def estimate(self, options: HybridOptions, load: Load) -> Estimate:
-        """The exact parameter count; the rest as the parts of a layer have it."""
-        d, c = options.d_model, options.head_dim
-        z, h, g = options.n_scale, options.n_head, options.n_kv_head
-        f, k = options.recursion_size, options.max_recursion_depth
-        mamba = Mamba().estimate(options, load)
-        attention = d + d * (z * h + 2 * g) * c + 2 * c + 2 * z * g * c + z * h * c * d if z else 0
-        gates = k * d + k if options.depth_gate else 0
-        recursion = d + k * d + gates + 2 * d * f if k else 0
-        fusion = 2 * d * d + d
-        parameters = mamba.parameters + options.n_layer * (attention + recursion + fusion)
-        passes = 2 * options.n_layer * (attention + k * 2 * d * f + fusion)
-        tokens = load.micro_batch_size * load.length
-        kept = options.n_layer * (3 * d + 4 * z * h * c + 4 * g * c + k * (3 * d + 4 * f)) if z or k else 0
-        return replace(
-            mamba,
-            parameters=parameters,
-            trained_parameters=parameters,
-            flops_per_token=mamba.flops_per_token + passes,
-            weights=4 * parameters,
-            gradients=4 * parameters,
-            activations=mamba.activations + 4 * tokens * kept,
-        )
+        """The exact parameter count, the operations of products, convolution and scan, and memory by part."""
+        return model_estimate(hybrid_layer(options, load), options.n_layer, options.d_model, load)
