@@ -96,7 +96,9 @@ def main(arguments: list[str] | None = None) -> None:
     # for from running, and training slows down tenfold. OpenMP reads this when torch is loaded, so it is set first.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     processes.adopt_slurm(os.environ)
-    launch.end_with_parent()
+    if processes.count() > 1:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # each process would warn of the same
+        launch.end_with_parent()
     try:
         code = reason.main(arguments, prog_name="reason", standalone_mode=False)
     except ReasonError as error:

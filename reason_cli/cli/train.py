@@ -71,9 +71,9 @@ def train_command(
         run = run or Run(processes.agreed(lambda: Run.create(path).path))
         trained = train(job, run, report, checkpoint)
     if not first:
-        ctx.exit(1 if trained.stopped_by else 0)
+        return  # well, even if the run was stopped: the first says so, and torchrun ends all when one fails
     if trained.stopped_by:
-        report.say(f"stopped by {trained.stopped_by} at step {trained.step:,}, saved: reason train --resume {run.path}")
+        report.say(f"stopped by {trained.stopped_by} at step {trained.step:,}, saved: {_resumption(run, nproc)}")
         ctx.exit(1)
     _conclude(run)
     if tasks:
@@ -83,6 +83,10 @@ def train_command(
         done = evaluations.grade_on(settings, subject, tasks, run.path / "eval", report, show=True)
         show_samples([s for e in done[:1] for s in e.samples if s.correct], SOLVED)
     _next_steps(run, job.sources[0].spec.name if trained.asks else "")
+
+
+def _resumption(run: Run, nproc: int | None) -> str:
+    return f"reason train --resume {run.path}" + (f" --nproc {nproc}" if nproc else "")
 
 
 def _check_launched(ctx: click.Context, nproc: int | None) -> None:

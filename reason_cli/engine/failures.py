@@ -26,6 +26,7 @@ RECORDS = "REASON_RECORDS"  # the folder where the processes that `launch` began
 class Record:
     """Why a process failed: what to show, its exit code, whether it may only have lost another process, and when."""
 
+    rank: int
     text: str
     code: int
     lost: bool = False
@@ -45,9 +46,9 @@ def leave_record(text: str, code: int, *, lost: bool = False) -> bool:
     folder = os.environ.get(RECORDS)
     if folder is None:
         return False
-    record = Record(text, code, lost, time.time())
+    record = Record(place().rank, text, code, lost, time.time())
     with contextlib.suppress(OSError):  # the folder is gone when the one that began this process is
-        (Path(folder) / f"{place().rank}.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
+        (Path(folder) / f"{record.rank}.json").write_text(json.dumps(asdict(record)), encoding="utf-8")
     return True
 
 
@@ -64,10 +65,11 @@ def verdict(failures: Mapping[int, Any], told: list[Record], processes: int, run
     when a process died without a word.
     """
     # torchrun ends those that are left when one fails: by SIGTERM, or, where that is not heard, by SIGKILL later on.
+    speaking = {record.rank for record in told}
     died = [
         (failure.timestamp, rank, failure.exitcode)
         for rank, failure in failures.items()
-        if failure.exitcode not in (0, 1, -signal.SIGTERM)
+        if rank not in speaking and failure.exitcode not in (0, 1, -signal.SIGTERM)
     ]
     if died and (not told or told[0].lost or min(died)[0] < told[0].time):
         _, rank, code = min(died, key=lambda death: death[0])

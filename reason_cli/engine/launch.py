@@ -98,7 +98,6 @@ def _surroundings(folder: Path, processes: int) -> Iterator[None]:
     others = set(this.children(recursive=True))
     os.environ[RECORDS] = str(folder)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, threads() // processes)))
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     logging.disable(logging.CRITICAL)
     try:
         yield

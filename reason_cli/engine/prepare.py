@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reason_cli.config import TrainOptions
 from reason_cli.engine.batches import Collator
 from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.optimizers import check_compiler, check_optimizer
 from reason_cli.engine.planning import Fit, card_bytes
-from reason_cli.engine.processes import agreed
+from reason_cli.engine.processes import agreed, count
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.target import smaller_card
 from reason_cli.engine.training_rows import TrainingRows, training_rows
+from reason_cli.errors import ReasonError
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +44,19 @@ def check(job: TrainJob, device: torch.device) -> None:
     check_optimizer(job.train.optimizer, device)
     if job.train.compile:
         check_compiler(device)
+    _check_sharding(job.train, job.hardware.precision)
+
+
+def _check_sharding(options: TrainOptions, precision: str) -> None:
+    """Refuse with `fsdp` what is known to work on whole parameters only."""
+    unfit = {
+        f"train.optimizer {options.optimizer}": options.optimizer != "adamw",
+        "train.compile": options.compile,
+        "fp16, whose loss is scaled": precision == "fp16",
+    }
+    for what, asked in unfit.items():
+        if asked and options.parallel == "fsdp":
+            raise ReasonError(f"{what}: not with train.parallel fsdp", "leave one of them out", usage=True)
 
 
 def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prepared:
@@ -55,22 +70,24 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     model = job.architecture.build(job.options, data.tokenizer)
     # What is measured differs from process to process, so the first decides for all.
     precision = agreed(lambda: pick_precision(job.hardware.precision, device, lambda: _probe(room, model, data)))
+    _check_sharding(job.train, precision.name)
     fit = room.fit(precision.name)
     if fit.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     engines = job.architecture.describe(model)
     facts = {"data": data.summaries, "engines": dict(engines), "fit": settled(room, fit, report)}
     ready = Prepared(data, model.to(device), device, precision, room, fit, facts)  # type: ignore[arg-type]
+    several = f", {count()} processes ({job.train.parallel})" if count() > 1 else ""
     notes = "".join(f", {key} {value}" for key, value in engines.items())
     report.say(
         f"model: {job.architecture.name}, {ready.model.num_parameters():,} parameters on {device.type}, "
-        f"{precision.name} ({precision.why}){notes}"
+        f"{precision.name} ({precision.why}){notes}{several}"
     )
     return ready
 
 
 def _probe(room: Room, model: PreTrainedModel, data: TrainingRows) -> float:
     """How much faster the model is in bfloat16, on a batch like those of the run."""
-    count = room.fit("fp32").micro_batch_size
-    batch = Collator(data.tokenizer.pad_token_id)([room.rows[i] for i in range(min(len(room.rows), count))])
+    rows = room.fit("fp32").micro_batch_size
+    batch = Collator(data.tokenizer.pad_token_id)([room.rows[i] for i in range(min(len(room.rows), rows))])
     return bf16_gain(model, batch)

@@ -89,10 +89,25 @@ def joined(device: torch.device) -> Iterator[None]:
     distributed.init_process_group(backend, timeout=WAIT)
     # Not in a `finally`: after an error the others may be in the middle of something, and would be waited for.
     yield
-    wait()
+    _part()
     distributed.destroy_process_group()
     for name in VARIABLES:
         os.environ.pop(name, None)
+
+
+def _part() -> None:
+    """Leave only when nobody needs this process any more: each tells the first, and goes when that has heard all.
+
+    After a barrier alone one could be gone, and its connection with it, before another has read what it sent last.
+    """
+    import torch
+    from torch import distributed
+
+    word = torch.zeros(1)
+    others = range(1, count()) if is_first() else (0,)
+    for speak in (distributed.recv, distributed.send) if is_first() else (distributed.send, distributed.recv):
+        for other in others:
+            speak(word, other)
 
 
 def wait() -> None:

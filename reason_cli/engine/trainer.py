@@ -165,6 +165,7 @@ class ReasonTrainer(Trainer):
         self.pad_token_id: int = collator.pad_token_id
         self.micro_batch_size = micro_batch_size or options.micro_batch_size
         self.held_out_batch_size = options.micro_batch_size
+        self.order: LengthGrouped | None = None
         self._tokens: torch.Tensor | int = 0
 
     def training_step(
@@ -333,7 +334,15 @@ class ReasonTrainer(Trainer):
         """Seeded, in batches of like length, so that little of a batch is padding."""
         dataset: Any = train_dataset or self.train_dataset
         fill = processes.filled(self.args.per_device_train_batch_size)
-        return LengthGrouped(dataset.lengths, self.options.micro_batch_size, self.options.seed, self.mixture, fill)
+        options = self.options
+        self.order = LengthGrouped(dataset.lengths, options.micro_batch_size, options.seed, self.mixture, fill)
+        return self.order
+
+    def _run_epoch(self, *args: Any, **kwargs: Any) -> None:
+        """The library's. It does not tell the order of rows which pass this is where several processes resume one."""
+        if self.order is not None:
+            self.order.set_epoch(kwargs["epoch"])
+        super()._run_epoch(*args, **kwargs)
 
     def _get_eval_sampler(self, eval_dataset: Any) -> InOrder:
         return InOrder(len(eval_dataset), processes.filled(self.args.per_device_eval_batch_size))

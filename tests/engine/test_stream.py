@@ -121,6 +121,18 @@ def questions(tokenizer, batch):
     return [text.split("user\n")[1].split("<|im_end|>")[0] for text in texts]
 
 
+def test_each_of_several_processes_takes_its_batches_of_the_same_stream(tokenizer, tmp_path):
+    source = source_of(file_of(tmp_path, "a", 130))
+    whole = list(islice(stream_of(tokenizer, source, window=65), 48))
+    shares = [list(islice(stream_of(tokenizer, source, window=65, rank=n, processes=3), 16)) for n in range(3)]
+    for number, batch in enumerate(whole):
+        assert questions(tokenizer, shares[number % 3][number // 3]) == questions(tokenizer, batch)
+    start = stream_of(tokenizer, source, window=65)
+    list(islice(start, 30))
+    resumed = stream_of(tokenizer, source, window=65, start=start.state_after(30), rank=1, processes=3)
+    assert [questions(tokenizer, b) for b in islice(resumed, 6)] == [questions(tokenizer, b) for b in shares[1][10:]]
+
+
 def test_a_window_is_shuffled_and_loses_nothing(tokenizer, tmp_path):
     stream = stream_of(tokenizer, source_of(file_of(tmp_path, "a", 130)), window=65)
     batches = list(islice(stream, 34))
