@@ -9,6 +9,7 @@ import sys
 import pytest
 from support import TINY, TINY_PLUGIN, Site, read_lines, run, spawn, weights
 
+from reason_cli.engine.fitting import Used
 from reason_cli.toml import read_toml
 
 STEPS = 4
@@ -126,6 +127,8 @@ def test_memory_that_truly_runs_out_is_survived(tiny, whole, tmp_path):
     assert "out of memory" in (folder / "train.log").read_text(encoding="utf-8")
     assert losses(folder) == pytest.approx(losses(whole[0]), abs=1e-4) and len(losses(folder)) == STEPS
     assert close(weights(folder / "final"), weights(whole[0] / "final"))
+    kept = Used.of(folder / "checkpoints" / f"checkpoint-{STEPS}")
+    assert kept == Used(int(sizes(folder)[-1]), False), "what a resume goes on with"
 
 
 def test_a_resumed_run_keeps_the_rows_at_a_time_unless_others_are_asked_for(tiny, whole, tmp_path):
