@@ -285,7 +285,7 @@ def main() -> None:
     """Measure, print, and with `--json` write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=1000, help="optimizer steps of each run (default 1,000)")
+    parser.add_argument("--steps", type=int, default=800, help="optimizer steps of each run (default 800)")
     parser.add_argument("--folder", type=Path, help="where the run directories go; default: a temporary folder")
     parser.add_argument(
         "--sizes", choices=("small", "large"), default="small", help="of the models whose cost is measured"
