@@ -1,14 +1,15 @@
 """The memory that training is estimated to need, beside what real steps took.
 
-    python benchmarks/memory.py [--only PART] [--threads 2] [--json FILE] [--mmap]
+    python benchmarks/memory.py [--only PART] [--threads 2] [--json FILE] [--heap]
 
 Each configuration runs in a fresh process: a tiny model of its architecture takes a step first, so that libraries,
 their thread pools and compiled kernels are loaded; what is resident then is the baseline. Then the model is built as
 `reason train` builds it, and takes three steps with fused AdamW and clipped gradients on rows of the full length. On
 Linux the figure is the highest resident memory above the baseline, on a CUDA device the highest that torch allocated.
 
-glibc serves a request of up to 32 MiB from a heap that it does not always give back, so resident memory may lie over
-what is in use; `--mmap` sets MALLOC_MMAP_THRESHOLD_, which takes that out of the figure.
+glibc serves a request of up to 32 MiB from a heap that it does not give back at once, so that resident memory may lie
+well over what is in use. MALLOC_MMAP_THRESHOLD_ is set here, which takes that out of the figure; with `--heap` it is
+not, and the figure is what an ordinary process shows.
 """
 
 import argparse
@@ -53,6 +54,7 @@ class Case:
 
 
 NARROW = {"d_model": 256, "n_layer": 6}
+LEAST = {"d_model": 128, "n_layer": 4}
 CASES = [
     Case("small", {}, GPT2, 1, 64),
     Case("small", {}, GPT2, 4, 512),
@@ -63,6 +65,12 @@ CASES = [
     Case("mamba", {"d_model": 128, "dropout": 0.0}, 2_048, 64, 100),
     Case("mamba", NARROW, BYTES, 2, 2048, "bf16"),
     Case("mamba", NARROW, BYTES, 16, 128, "fp32", False, 2),
+    Case("hybrid-small", {"n_layer": 2}, GPT2, 1, 64),
+    Case("hybrid-small", {"n_layer": 2}, GPT2, 2, 512),
+    Case("hybrid-small", {"n_layer": 2}, 8_192, 2, 512, "bf16"),
+    Case("hybrid-small", {"n_layer": 4}, 8_192, 4, 512, "fp32", True),
+    Case("hybrid", LEAST, 2_048, 32, 100),
+    Case("hybrid", LEAST, BYTES, 1, 2048, "bf16"),
 ]
 
 
@@ -134,10 +142,10 @@ def resident(field: str) -> int:
     return 1024 * int(Path("/proc/self/status").read_text().split(field + ":")[1].split()[0])
 
 
-def alone(number: int, threads: int, mmap: bool) -> int:
+def alone(number: int, threads: int, heap: bool) -> int:
     """What `measured` finds in a fresh process."""
     command = [sys.executable, __file__, "--threads", str(threads), "--alone", str(number)]
-    env = {**os.environ, **({"MALLOC_MMAP_THRESHOLD_": "65536"} if mmap else {})}
+    env = {**os.environ, **({} if heap else {"MALLOC_MMAP_THRESHOLD_": "65536"})}
     return int(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout.split()[-1])
 
 
@@ -146,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="only architectures and presets whose name begins so")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default 2)")
-    parser.add_argument("--mmap", action="store_true", help="set MALLOC_MMAP_THRESHOLD_")
+    parser.add_argument("--heap", action="store_true", help="leave glibc's heap as it is")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -160,7 +168,7 @@ def main() -> None:
     for number, case in enumerate(CASES):
         if not case.arch.startswith(given.only):
             continue
-        estimate, real = estimated(case), alone(number, given.threads, given.mmap)
+        estimate, real = estimated(case), alone(number, given.threads, given.heap)
         off = estimate["total"] / real - 1
         found.append({**asdict(case), "estimate": estimate, "measured": real})
         mode = case.precision + (" recomputed" if case.checkpointing else "")
