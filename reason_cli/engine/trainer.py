@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,6 +72,7 @@ class Clock:
 
 
 ACCURACY = "eval_accuracy"
+SKIP_LOGITS = "skip_logits"  # by which a model is asked for its loss alone, without the logits of all positions
 MICRO_BATCH_SIZE = "micro_batch_size"  # logged when it becomes smaller
 BEST = {"off": None, "loss": "eval_loss", "accuracy": ACCURACY}
 
@@ -205,6 +207,9 @@ class ReasonTrainer(Trainer):
         self, model: nn.Module, inputs: Any, prediction_loss_only: bool, ignore_keys: list[str] | None = None
     ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
         """The loss of a batch of held-out rows, in parts that fit: the mean over its tokens either way."""
+
+        if SKIP_LOGITS in signature(self.accelerator.unwrap_model(model).forward).parameters:
+            inputs = {**inputs, SKIP_LOGITS: True}
 
         def loss() -> torch.Tensor:
             parts = parts_of(inputs, min(self.micro_batch_size, self.held_out_batch_size), self.pad_token_id)

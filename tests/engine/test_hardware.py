@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reason_cli.api import Estimate
 from reason_cli.config import HardwareOptions
 from reason_cli.engine import hardware
 from reason_cli.engine.hardware import Precision, autocast, bf16_gain, pick_device, pick_precision
-from reason_cli.engine.memory import training_memory
 from reason_cli.errors import ReasonError
 
 

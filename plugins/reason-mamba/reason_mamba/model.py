@@ -445,6 +445,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         logits_to_keep: int | Tensor = 0,
         num_items_in_batch: int | Tensor | None = None,
         position_ids: Tensor | None = None,
+        skip_logits: bool | None = None,
         **kwargs: Any,
     ) -> MambaCausalLMOutput | tuple:
         """Token ids (b, l) to logits (b, l, v), float32, and with `labels` (b, l) to the loss of the next token.
@@ -452,7 +453,8 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         Labels are shifted in here; -100 is not trained, nor is the first token of a document. The loss is the mean over
         trained labels, or their sum over `num_items_in_batch` when that is given, so that accumulated gradients equal
         those of one large batch.
-        **In training mode with labels only trained positions reach the vocabulary and `logits` is None.**
+        **With `skip_logits` (default: in training mode) and labels only trained positions reach the vocabulary, a chunk
+        at a time, and `logits` is None.**
         `logits_to_keep` limits the logits to the last so many positions, or to the positions given; 0 keeps all.
         The other arguments are the backbone's.
         """
@@ -464,7 +466,7 @@ class MambaForCausalLM(MambaPreTrainedModel, GenerationMixin):
         loss: Tensor | None = None
         logits: Tensor | None = None
         targets = None if labels is None else next_tokens(labels, attention_mask, position_ids)  # (b, l - 1)
-        if targets is not None and self.training:
+        if targets is not None and (self.training if skip_logits is None else skip_logits):
             loss = self.training_loss(hidden[:, :-1], targets, num_items_in_batch)
         else:
             logits = self.score(hidden[:, last_positions(logits_to_keep)])

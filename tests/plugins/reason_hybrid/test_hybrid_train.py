@@ -1,6 +1,7 @@
 """`reason train --arch hybrid`: every ablation from the command line, and the depth of the recursion in the metrics."""
 
 import json
+from functools import wraps
 
 import pytest
 import support
@@ -37,6 +38,23 @@ def test_every_ablation_trains_and_shows_how_deep_it_goes(tmp_path, settings, ga
     assert len(logged) == 2 and logged[-1]["loss"] < logged[0]["loss"]
     depths = [line.get(f"depth_layer_{layer}") for line in logged for layer in (0, 1)]
     assert all(0 < depth < 3 for depth in depths) if gated else depths == [None] * 4
+
+
+def test_validation_never_holds_the_logits_of_all_positions(tmp_path, monkeypatch):
+    from reason_hybrid.model import HybridForCausalLM
+
+    given = []
+    forward = HybridForCausalLM.forward
+
+    @wraps(forward)  # the Trainer reads its signature
+    def watched(self, *args, **kwargs):
+        output = forward(self, *args, **kwargs)
+        given.append((self.training, output.logits is None))
+        return output
+
+    monkeypatch.setattr(HybridForCausalLM, "forward", watched)
+    train(tmp_path / "run", "train.eval_steps=2", "data.validation_split=0.1", "train.samples=0")
+    assert {training for training, _ in given} == {True, False} and all(without for _, without in given)
 
 
 def test_a_run_goes_on_and_is_evaluated_with_passes_skipped(tmp_path):

@@ -327,3 +327,12 @@ def test_the_backbone_alone_loads(config, ids, tmp_path):
     model = MambaForCausalLM(config).eval()
     model.save_pretrained(tmp_path)
     assert torch.allclose(MambaModel.from_pretrained(tmp_path).eval()(ids)[0], model.backbone(ids)[0], atol=1e-6)
+
+
+def test_validation_asks_for_the_loss_alone_and_it_is_the_same(model, ids):
+    """So that the logits of all positions are never held: `logits` is None, and the head sees trained positions."""
+    labels = ids.masked_fill(torch.arange(ids.shape[1]) < 20, -100)
+    with torch.no_grad():
+        whole, alone = model(ids, labels=labels), model(ids, labels=labels, skip_logits=True)
+    assert alone.logits is None and whole.logits.shape[:2] == ids.shape
+    assert torch.isclose(alone.loss, whole.loss, rtol=1e-5)
