@@ -16,7 +16,7 @@ from reason_cli.engine.voting import sample_counts
 from reason_cli.errors import ReasonError
 
 # What is the model's own, or is only about speed; anything else that differs may be why the figures do.
-OF_THE_MODEL = {"weights_sha256", "chat_template_sha256", "batch_size"}
+OF_THE_MODEL = {"weights_sha256", "config_sha256", "chat_template_sha256", "batch_size"}
 SEVERAL = "no McNemar test: answers to one question are not independent; the interval is by question"
 ITSELF = "both are the same evaluation"
 UNLIKELY = 0.05  # a p below it is called unlikely to be chance

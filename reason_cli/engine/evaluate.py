@@ -226,11 +226,19 @@ def _settings(
         "precision": subject.precision.name,
         "device": str(subject.model.device),
         "weights_sha256": weights_sha256(fetch(Checkpoint.find(Path(subject.checkpoint))).path),
+        "config_sha256": _sha256(_config(subject.model)),
         "prompts_sha256": _sha256("\0".join(prompts)),
         "chat_template_sha256": _sha256(written if isinstance(written, str) else json.dumps(written)),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
+
+
+def _config(model: Any) -> str:
+    """A model's config as it runs, which options of its architecture may have changed; empty where another has it."""
+    config = getattr(model, "config", None)
+    values = config.to_dict() if config is not None else {}
+    return json.dumps({k: v for k, v in values.items() if k != "_name_or_path"}, sort_keys=True, default=str)
 
 
 def _timing(seconds: float, tokens: int) -> dict[str, float]:

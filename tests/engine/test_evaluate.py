@@ -137,6 +137,14 @@ def test_other_weights_are_answered_anew(evaluated, calls, model, monkeypatch):
     assert evaluated()[0].folder != first.folder
 
 
+def test_a_model_that_runs_otherwise_is_asked_anew(evaluated, calls, model, monkeypatch):
+    """As with `--set model.adaptive_depth`: the same weights, another way through them."""
+    monkeypatch.setattr(subject, "weights_sha256", lambda folder: "the same")
+    first, _ = evaluated()
+    monkeypatch.setattr(model.config, "adaptive_depth", 0.5, raising=False)
+    assert evaluated()[0].folder != first.folder and len(calls) == 2
+
+
 def test_an_interrupted_evaluation_goes_on(evaluated, calls, monkeypatch):
     """Ctrl-C after seven answers: what is there is kept, what is missing is answered, the results are the same."""
     whole = evaluated(resume=False)[0]
