@@ -193,8 +193,9 @@ class HybridModel(HybridPreTrainedModel, MambaModel):
         if isinstance(cache, HybridCache) and cache.lengths is not None:
             cache.lengths += hidden.shape[1] if place is None or place.lengths is None else place.lengths
         if self.training:
-            self.depths = depths  # for the ponder cost
-            now = torch.stack([depth.detach().float() for depth in depths])
+            seen = [depth.detach().float() for depth in depths]
+            self.depths = depths if self.config.ponder_cost else seen  # a graph is not held on to for nothing
+            now = torch.stack(seen)
             self._depth_sum = now if self._depth_sum is None else self._depth_sum + now
             self._depth_count += 1
 
@@ -243,12 +244,12 @@ class HybridForCausalLM(HybridPreTrainedModel, MambaForCausalLM):
                 module.threshold = threshold
 
     def training_loss(self, hidden: Tensor, targets: Tensor, items: int | Tensor | None) -> Tensor:
-        """The loss of the next token, and `ponder_cost` times the mean depth of all layers.
+        """The loss of the next token, and in training `ponder_cost` times the mean depth of all layers.
 
         Where the loss is a sum over `items`, the latter joins in the share that the targets here are of those.
         """
         loss = super().training_loss(hidden, targets, items)
-        if not self.config.ponder_cost:
+        if not (self.training and self.config.ponder_cost):
             return loss
         share = 1.0 if items is None else (targets != IGNORED).sum() / items
         return loss + self.config.ponder_cost * share * self.backbone.depth()

@@ -114,6 +114,12 @@ def test_the_ponder_cost_is_the_mean_depth_and_closes_gates(hybrid):
     depth = model.backbone.depth()
     assert 0 < depth < 2 * 3  # two layers of three passes
     assert torch.isclose(losses[0.5] - losses[0.0], 0.5 * depth, atol=1e-4)
+    plain = hybrid()
+    with torch.no_grad():  # validation watches the loss of the next token alone
+        assert torch.equal(
+            model.eval()(ids, labels=ids, skip_logits=True).loss, plain(ids, labels=ids, skip_logits=True).loss
+        )
+    model.train()
     half = model(ids, labels=ids, num_items_in_batch=2 * 2 * 29).loss
     assert torch.isclose(half, losses[0.5] / 2, atol=1e-4)
     before = float(depth.detach())
