@@ -40,7 +40,6 @@ from reason_cli import Load
 VOCABULARY = 1024
 ROWS, LENGTH = 32, 112  # of a batch of the runs, on average
 ANSWERS, SAID = 64, 96
-TURNS = 6
 DATA = [
     *("--dataset", "word-problems", "--set", "data.word-problems.max_steps=6", "--max-rows", "60000"),
     *("--tokenizer", f"bpe:{VOCABULARY}", "--no-decontaminate", "--validation-split", "0.005"),
@@ -175,7 +174,7 @@ def say(model, vocabulary: int) -> None:
             tokens = slots.step(dict(enumerate(tokens))).argmax(-1).tolist()
 
 
-def cost(models: dict, vocabulary: int, rows: int, console: Console, threads: int) -> dict:
+def cost(models: dict, vocabulary: int, rows: int, console: Console, threads: int, turns: int) -> dict:
     """Speeds measured in turn, memory each by itself, and their ratios to the first model's."""
     import torch
 
@@ -186,7 +185,7 @@ def cost(models: dict, vocabulary: int, rows: int, console: Console, threads: in
     built = {name: architecture.build(options, Words(vocabulary)) for name, (architecture, options) in models.items()}
     optimizers = {name: torch.optim.AdamW(model.parameters(), fused=True) for name, model in built.items()}
     seconds: dict[str, dict[str, list[float]]] = {name: {"train": [], "say": []} for name in models}
-    for _ in range(TURNS):
+    for _ in range(turns):
         for name, model in built.items():
             for kind, work in (
                 ("train", lambda m=model, o=optimizers[name]: step(m.train(), o, inputs, bf16)),
@@ -292,6 +291,9 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, default=ROWS, help="rows of a training step whose cost is measured")
     parser.add_argument("--threads", type=int, default=2, help="threads while the cost is measured")
+    parser.add_argument(
+        "--turns", type=int, default=6, help="times that each model is measured; the first is not counted"
+    )
     parser.add_argument("--no-cost", action="store_true", help="leave out the cost")
     parser.add_argument("--no-skipping", action="store_true", help="leave out the skipped passes")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
@@ -314,7 +316,7 @@ def main() -> None:
         if not arguments.no_skipping:
             figures["skipping"] = skipping(arguments.steps, folder, console)
     if not arguments.no_cost:
-        figures["cost"] = cost(measured, vocabulary, arguments.rows, console, arguments.threads)
+        figures["cost"] = cost(measured, vocabulary, arguments.rows, console, arguments.threads, arguments.turns)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2))
 

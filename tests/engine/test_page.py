@@ -318,7 +318,8 @@ def test_every_flag_of_the_command_is_one_of_reason_eval():
 
     settings = {key.name: "x" for options in (EvalOptions, HardwareOptions) for key in keys_of("", options)}
     settings |= {"system_prompt": "x", "style": "x", "calculator": True, "report": False, "resume": False}
-    del settings["after_training"]  # of `reason train`
+    for of_training in ("after_training", "vram", "vram_auto", "vram_safety_margin"):
+        del settings[of_training]
     flags = {word for word in command(evaluation(n=3, settings=settings).results).split() if word.startswith("--")}
     known = run("eval", "--help").ok().out
     assert len(flags) > 12 and not [flag for flag in flags if flag not in known]
