@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reason_mamba.architecture import MambaOptions
+from reason_mamba.architecture import Mamba, MambaOptions
 from reason_mamba.cost import model_estimate
 
-from reason_cli import Architecture, Estimate, Load, ReasonError, option
+from reason_cli import Estimate, Load, ReasonError, option
 from reason_hybrid.cost import hybrid_layer
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -76,72 +76,42 @@ PRESETS = {
 }
 
 
-class Hybrid(Architecture):
+class Hybrid(Mamba):
     """The hybrid trained from scratch."""
 
     name = "hybrid"
     help = "Mamba, hierarchical attention and a recursive processor in each layer; linear in length"
     model_type = "reason_hybrid"
-    packs = True
     Options = HybridOptions
     presets = PRESETS
 
-    def tokenizer(self, options: HybridOptions) -> str:
-        """GPT-2's, of 50,257 tokens."""
-        return "openai-community/gpt2"
-
-    def build(self, options: HybridOptions, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-        """A new hybrid in float32. Raises `ReasonError` when a forced scan engine cannot run."""
+    def classes(self) -> tuple[Any, Any]:
+        """The config and the model."""
         from reason_hybrid.config import HybridConfig
         from reason_hybrid.model import HybridForCausalLM
 
-        config = HybridConfig(
-            vocab_size=len(tokenizer),
-            hidden_size=options.d_model,
-            num_hidden_layers=options.n_layer,
-            state_size=options.d_state,
-            conv_kernel=options.d_conv,
-            expand=options.expand,
-            time_step_rank=options.time_step_rank,
-            dropout=options.dropout,
-            max_recursion_depth=options.max_recursion_depth,
-            recursion_size=options.recursion_size,
-            depth_gate=options.depth_gate,
-            adaptive_depth=options.adaptive_depth,
-            ponder_cost=options.ponder_cost,
-            n_scale=options.n_scale,
-            window=options.window,
-            n_head=options.n_head,
-            n_kv_head=options.n_kv_head,
-            head_dim=options.head_dim,
-            tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        model = HybridForCausalLM(config)
-        model.set_scan_engine(options.scan)
-        return model
+        return HybridConfig, HybridForCausalLM
 
-    def load(self, path: Path, options: HybridOptions) -> PreTrainedModel:
+    def shape(self, options: HybridOptions) -> dict[str, Any]:
+        """What the config holds beyond Mamba's: the recursive processor and the attention."""
+        names = (
+            "max_recursion_depth", "recursion_size", "depth_gate", "adaptive_depth", "ponder_cost",
+            "n_scale", "window", "n_head", "n_kv_head", "head_dim",
+        )  # fmt: skip
+        return {name: getattr(options, name) for name in names}
+
+    def load(self, path: Path, options: MambaOptions) -> PreTrainedModel:
         """The model of a folder; scan engine and threshold of the depth are as the options say."""
-        from reason_hybrid.model import HybridForCausalLM
-
-        model = HybridForCausalLM.from_pretrained(path)
-        model.set_scan_engine(options.scan)
+        model: Any = super().load(path, options)
+        assert isinstance(options, HybridOptions)
         model.set_adaptive_depth(options.adaptive_depth)
         return model
-
-    def describe(self, model: PreTrainedModel) -> dict[str, str]:
-        """The scan engine in use."""
-        engine: Any = model.scan_engine
-        return {"scan": f"{engine.name} ({engine.description})"}
 
     def figures(self, model: PreTrainedModel) -> Mapping[str, float]:
         """The mean depth of each layer's recursion since this was last asked: the sum of a token's gates."""
         backbone: Any = model.base_model
         return backbone.take_depths()
 
-    def estimate(self, options: HybridOptions, load: Load) -> Estimate:
+    def estimate(self, options: Any, load: Load) -> Estimate:
         """The exact parameter count, the operations of products, convolution and scan, and memory by part."""
         return model_estimate(hybrid_layer(options, load), options.n_layer, options.d_model, load)

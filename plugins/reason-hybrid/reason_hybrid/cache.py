@@ -5,7 +5,6 @@ Its size does not depend on how much was read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,30 +63,10 @@ class HybridCache(MambaCache):
             self.lengths = torch.zeros(rows, dtype=torch.long, device=like.device)
         return self.lengths
 
-    def _tensors(self) -> list[Tensor]:
+    def tensors(self) -> list[Tensor | None]:
+        """All that is remembered of the rows, each (batch, ...); None where nothing was read yet."""
         own = [tensor for rings in self.rings if rings is not None for tensor in rings.tensors()]
-        return own if self.lengths is None else [*own, self.lengths]
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of all rows."""
-        return super().nbytes + sum(tensor.nbytes for tensor in self._tensors())
-
-    def keep(self, rows: Sequence[int]) -> HybridCache:
-        """A new cache of these rows, in that order; a row may be asked for more than once."""
-        kept = HybridCache(len(self.conv))
-        kept.conv, kept.ssm, kept.seen = self.conv, self.ssm, self.seen
-        kept.rings, kept.lengths = self.rings, self.lengths
-        kept.reorder_cache(torch.tensor(rows))
-        return kept
-
-    def put(self, rows: Sequence[int], other: MambaCache) -> None:
-        """Overwrite these rows, in place, with those of another cache, in their order."""
-        super().put(rows, other)
-        assert isinstance(other, HybridCache)
-        where = torch.tensor(rows)
-        for mine, theirs in zip(self._tensors(), other._tensors(), strict=True):
-            mine.index_copy_(0, where.to(mine.device), theirs.to(mine.dtype))
+        return [*super().tensors(), *own, self.lengths]
 
     def reorder_cache(self, beams: Tensor) -> None:
         """Keep the given batch rows, in that order; what beam search asks for."""

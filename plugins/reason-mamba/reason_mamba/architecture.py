@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from reason_cli import Architecture, ArchitectureOptions, Estimate, Load, option
 from reason_mamba.cost import FLOAT32, ROUNDED, Layer, model_estimate, word
@@ -68,19 +69,28 @@ class Mamba(Architecture):
     model_type = "mamba"
     packs = True
     Options = MambaOptions
-    presets = PRESETS
+    presets: ClassVar[Mapping[str, MambaOptions]] = PRESETS
 
     def tokenizer(self, options: MambaOptions) -> str:
         """GPT-2's, of 50,257 tokens."""
         return "openai-community/gpt2"
 
-    def build(self, options: MambaOptions, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-        """A new Mamba in float32. Raises `ReasonError` when a forced scan engine cannot run."""
+    def classes(self) -> tuple[Any, Any]:
+        """The config and the model."""
         from transformers import MambaConfig
 
         from reason_mamba.model import MambaForCausalLM
 
-        config = MambaConfig(
+        return MambaConfig, MambaForCausalLM
+
+    def shape(self, options: Any) -> dict[str, Any]:
+        """What the config holds of an architecture that builds on this one."""
+        return {}
+
+    def build(self, options: MambaOptions, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+        """A new model in float32. Raises `ReasonError` when a forced scan engine cannot run."""
+        make_config, make_model = self.classes()
+        config = make_config(
             vocab_size=len(tokenizer),
             hidden_size=options.d_model,
             num_hidden_layers=options.n_layer,
@@ -92,17 +102,17 @@ class Mamba(Architecture):
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
             pad_token_id=tokenizer.pad_token_id,
+            **self.shape(options),
         )
         config.dropout = options.dropout
-        model = MambaForCausalLM(config)
+        model = make_model(config)
         model.set_scan_engine(options.scan)
         return model
 
     def load(self, path: Path, options: MambaOptions) -> PreTrainedModel:
         """The model of a folder, its scan engine as the options say."""
-        from reason_mamba.model import MambaForCausalLM
-
-        model = MambaForCausalLM.from_pretrained(path)
+        _, model_class = self.classes()
+        model = model_class.from_pretrained(path)
         model.set_scan_engine(options.scan)
         return model
 

@@ -1,6 +1,9 @@
 """What a Mamba remembers between tokens: two small tensors per layer, whatever the length of the text so far."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from copy import copy
 
 import torch
 from torch import Tensor
@@ -28,19 +31,23 @@ class MambaCache:
     @property
     def nbytes(self) -> int:
         """The memory of all rows."""
-        return sum(state.nbytes for state in (*self.conv, *self.ssm) if state is not None)
+        return sum(state.nbytes for state in self.tensors() if state is not None)
 
-    def keep(self, rows: Sequence[int]) -> "MambaCache":
+    def tensors(self) -> list[Tensor | None]:
+        """All that is remembered of the rows, each (batch, ...); None where nothing was read yet."""
+        return [*self.conv, *self.ssm]
+
+    def keep(self, rows: Sequence[int]) -> MambaCache:
         """A new cache of these rows, in that order; a row may be asked for more than once."""
-        kept = MambaCache(len(self.conv))
-        kept.conv, kept.ssm, kept.seen = self.conv, self.ssm, self.seen
+        kept = copy(self)
+        kept.steps = [None] * len(self.steps)
         kept.reorder_cache(torch.tensor(rows))
         return kept
 
-    def put(self, rows: Sequence[int], other: "MambaCache") -> None:
+    def put(self, rows: Sequence[int], other: MambaCache) -> None:
         """Overwrite these rows, in place, with those of another cache, in their order."""
         where = torch.tensor(rows)
-        for mine, theirs in zip((*self.conv, *self.ssm), (*other.conv, *other.ssm), strict=True):
+        for mine, theirs in zip(self.tensors(), other.tensors(), strict=True):
             if mine is not None and theirs is not None:
                 mine.index_copy_(0, where.to(mine.device), theirs.to(mine.dtype))
 
