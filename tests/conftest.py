@@ -13,9 +13,23 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 # Compiled kernels and the list of fonts are kept between runs; every other cache is a test's own.
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path.home() / ".cache" / "reason-tests-kernels"))
 os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache" / "reason-tests-fonts"))
+# The consoles ask for their width once, when the first test imports them.
+os.environ["COLUMNS"] = "250"
+# Workers share the cores: more threads than those would wait for each other.
+os.environ.setdefault(
+    "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))))
+)
 
+import psutil
 import pytest
 import support
+
+WORKER_BYTES = 3 * 2**30  # what a worker and the processes that it begins hold at most
+
+
+def pytest_xdist_auto_num_workers(config):
+    """A worker per core, as far as memory goes."""
+    return max(1, min(os.cpu_count() or 1, psutil.virtual_memory().available // WORKER_BYTES))
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +40,6 @@ def isolated(request, tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("COLUMNS", "250")
     monkeypatch.setenv("NO_COLOR", "1")
     if "plugins" not in request.path.parts:
         monkeypatch.chdir(tmp_path)
@@ -54,7 +67,6 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         place = support.Site(folder / "site", patch)
         place.add("tiny", support.TINY_PLUGIN)
-        patch.setenv("COLUMNS", "250")
         result = support.train_tiny(folder / "run", steps=30).ok()
         place.close()
     return folder / "run", result

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 from evaluations import SETTINGS, sample, samples_of, write_evaluation
-from support import run
+from support import run, spawn
 
 
 def flags(both, only_a, only_b, neither):
@@ -68,9 +68,8 @@ def test_pass_at_k_is_that_of_scipy(write):
             assert figures[name] == pytest.approx(mean, abs=1e-6)
 
 
-def test_the_table_and_the_verdict(write, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    result = run("compare", *write(*flags(306, 152, 209, 652)), "--show", "0").ok()
+def test_the_table_and_the_verdict(write):
+    result = spawn("compare", *write(*flags(306, 152, 209, 652)), "--show", "0", COLUMNS="80").ok()
     lines = [line.rstrip() for line in result.out.splitlines()]
     assert "accuracy  34.7% (32.2 to 37.3)  39.0% (36.4 to 41.7)  +4.3 (+1.5 to +7.1)" in lines
     assert "strict    34.7% (32.2 to 37.3)  39.0% (36.4 to 41.7)  +4.3 (+1.5 to +7.1)" in lines

@@ -25,6 +25,9 @@ from reason_cli.errors import ReasonError
 from reason_cli.runs import Run, is_complete
 from reason_cli.toml import read_toml
 
+# One worker runs them all: what the fixture trains takes long, and each worker would do it anew.
+pytestmark = pytest.mark.xdist_group("processes")
+
 # 37 rows in steps of 8, so that a pass does not end with a whole step, nor with a row for each process.
 MAMBA = (
     *("--arch", "mamba", "--tokenizer", "bytes", "--device", "cpu", "--precision", "fp32", "--threads", "1"),
@@ -74,7 +77,6 @@ def runs(tmp_path_factory) -> Iterator[dict[str, tuple]]:
     folder = tmp_path_factory.mktemp("processes")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        patch.setenv("COLUMNS", "250")
         sharded = ("--nproc", 2, "--set", "train.parallel=fsdp")
         yield {
             "one": (folder / "one", run("train", *MAMBA, *TWICE, "--output", folder / "one").ok()),
