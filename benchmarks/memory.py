@@ -1,15 +1,15 @@
 """The memory that training is estimated to need, beside what real steps took.
 
-    python benchmarks/memory.py [--only PART] [--threads 2] [--json FILE] [--heap]
+    python benchmarks/memory.py [--only PART] [--threads 2] [--json FILE] [--no-heap]
 
 Each configuration runs in a fresh process: a tiny model of its architecture takes a step first, so that libraries,
 their thread pools and compiled kernels are loaded; what is resident then is the baseline. Then the model is built as
 `reason train` builds it, and takes three steps with fused AdamW and clipped gradients on rows of the full length. On
 Linux the figure is the highest resident memory above the baseline, on a CUDA device the highest that torch allocated.
 
-glibc serves a request of up to 32 MiB from a heap that it does not give back at once, so that resident memory may lie
-well over what is in use. MALLOC_MMAP_THRESHOLD_ is set here, which takes that out of the figure; with `--heap` it is
-not, and the figure is what an ordinary process shows.
+glibc serves a request of up to 32 MiB from a heap that it does not give back at once, so that a process holds more than
+is in use; the estimate for a CPU has a part for it. With `--no-heap` MALLOC_MMAP_THRESHOLD_ takes what the heap keeps
+out of the measurement, and the estimate leaves it out too.
 """
 
 import argparse
@@ -92,10 +92,11 @@ def architecture_of(case: Case):
     return choice.architecture, replace(choice.preset or choice.architecture.Options(), **case.options)
 
 
-def estimated(case: Case) -> dict[str, int]:
+def estimated(case: Case, heap: bool) -> dict[str, int]:
     """Bytes by part, and in all."""
     architecture, options = architecture_of(case)
-    memory = training_memory(architecture.estimate(options, case.load), "adamw", case.accumulation)
+    kind = "cpu" if heap and not torch.cuda.is_available() else "cuda"
+    memory = training_memory(architecture.estimate(options, case.load), "adamw", case.accumulation, kind)
     return {**asdict(memory), "total": memory.total}
 
 
@@ -154,7 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="only architectures and presets whose name begins so")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch (default 2)")
-    parser.add_argument("--heap", action="store_true", help="leave glibc's heap as it is")
+    parser.add_argument("--no-heap", dest="heap", action="store_false", help="without what glibc's heap keeps")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--alone", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -168,7 +169,7 @@ def main() -> None:
     for number, case in enumerate(CASES):
         if not case.arch.startswith(given.only):
             continue
-        estimate, real = estimated(case), alone(number, given.threads, given.heap)
+        estimate, real = estimated(case, given.heap), alone(number, given.threads, given.heap)
         off = estimate["total"] / real - 1
         found.append({**asdict(case), "estimate": estimate, "measured": real})
         mode = case.precision + (" recomputed" if case.checkpointing else "")

@@ -52,6 +52,7 @@ def _show_memory(job: TrainJob, candidate: Candidate) -> None:
     out.print(
         f"memory     {size(memory.total)} at most: weights {size(memory.weights)}, gradients {size(memory.gradients)}, "
         f"optimizer {size(memory.optimizer)}, activations {size(memory.activations)}, logits {size(memory.logits)}"
+        + (f", heap {size(memory.heap)}" if memory.heap else "")
     )
     recomputed = ", activations recomputed" if best.gradient_checkpointing else ""
     passes = best.gradient_accumulation_steps

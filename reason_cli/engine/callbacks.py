@@ -15,6 +15,7 @@ from transformers import TrainerCallback
 from transformers.trainer_callback import ExportableState
 
 from reason_cli.engine import processes
+from reason_cli.engine.free import trim_heap
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.stream import Stream
 from reason_cli.engine.trainer import MICRO_BATCH_SIZE, Clock
@@ -24,6 +25,7 @@ from reason_cli.runs import Run, seal
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+HEAP_SECONDS = 1.0  # between two looks at what is free
 NOT_FINITE = 3  # logged losses in a row that end a run
 
 
@@ -33,6 +35,26 @@ def memory_bytes() -> int:
     import torch
 
     return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else psutil.Process().memory_info().rss
+
+
+class HeapGuard(TrainerCallback):
+    """Has the heap give memory back where the machine, or the container, has less than `least` bytes left.
+
+    Rows of ever other lengths leave holes of ever other sizes in it, far more than a single step is planned to need.
+    Giving back costs the next step time, so it is left alone as long as memory is plentiful.
+    """
+
+    def __init__(self, free: Callable[[], int], least: int) -> None:
+        self.free = free
+        self.least = least
+        self.looked = -math.inf
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any):
+        if time.monotonic() - self.looked < HEAP_SECONDS:
+            return
+        if self.free() < self.least:
+            trim_heap()
+        self.looked = time.monotonic()
 
 
 class Metrics(TrainerCallback):

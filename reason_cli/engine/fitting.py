@@ -82,6 +82,7 @@ class Room:
             vocab_size=self.vocab_size,
             length=self.longest,
             precision=precision,
+            device_type=self.device.type,
             budget=2**63 if self.free is None else self.free,
             shares=count() if train.parallel == "fsdp" else 1,
             grow=self.device.type != "cpu" and self.free is not None and not as_before,

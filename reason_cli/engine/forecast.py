@@ -113,6 +113,7 @@ def outlook(candidate: Candidate, aim: Target, speed: Speed | None = None) -> Ou
         "vocab_size": candidate.vocab_size,
         "length": length,
         "precision": speed.precision if speed else aim.precision,
+        "device_type": aim.device,
         "budget": aim.budget,
         "grow": aim.device != "cpu",
     }
@@ -195,6 +196,7 @@ def _subject(candidate: Candidate, aim: Target) -> Subject | None:
         vocab_size=candidate.vocab_size,
         length=candidate.options.max_seq_len,
         precision=aim.precision,
+        device_type=aim.device,
         budget=aim.budget,
         grow=True,
         may_checkpoint=False,

@@ -40,17 +40,20 @@ def budget(hardware: HardwareOptions, device: torch.device | None) -> int:
     """Bytes that training may take on a device, the safety margin left out.
 
     Of what is free there and the card that `hardware.vram` names, the lower; without a device the named card alone.
-    The margin is at most a quarter where memory is the machine's own. Raises `ReasonError` when there is neither.
+    Raises `ReasonError` when there is neither.
     """
     kind = device.type if device is not None else hardware.device
     amounts = [card_bytes(hardware.vram)] if hardware.vram else []
     amounts += [free_bytes(device)] if device is not None else []
     if not amounts:
         raise ReasonError("there is no device to plan for", "name its memory with --vram 16gb", usage=True)
-    margin = hardware.vram_safety_margin * MEBIBYTE
-    if kind in ("cpu", "mps"):
-        margin = min(margin, int(MOST_MARGIN_CPU * min(amounts)))
-    return max(0, min(amounts) - margin)
+    return max(0, min(amounts) - margin(hardware, kind, min(amounts)))
+
+
+def margin(hardware: HardwareOptions, kind: str, amount: int) -> int:
+    """Bytes of an amount that are left free: at most a quarter where memory is the machine's own."""
+    asked = hardware.vram_safety_margin * MEBIBYTE
+    return min(asked, int(MOST_MARGIN_CPU * amount)) if kind in ("cpu", "mps") else asked
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,7 @@ def fit(
     vocab_size: int,
     length: int,
     precision: str,
+    device_type: str,
     budget: int,
     grow: bool,
     may_checkpoint: bool = True,
@@ -94,7 +98,8 @@ def fit(
 
     def tried(size: int, checkpointing: bool) -> Fit:
         load = Load(vocab_size, size, length, precision, checkpointing)
-        memory = training_memory(architecture.estimate(options, load), train.optimizer, rows // size).shared(shares)
+        estimate = architecture.estimate(options, load)
+        memory = training_memory(estimate, train.optimizer, rows // size, device_type).shared(shares)
         return Fit(size, rows // size, checkpointing, memory, memory.total <= budget)
 
     def largest(checkpointing: bool) -> Fit:

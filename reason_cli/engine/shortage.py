@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from typing import TYPE_CHECKING
 
+from reason_cli.engine.free import trim_heap
+
 if TYPE_CHECKING:
     import torch
 
@@ -28,6 +30,8 @@ def is_out_of_memory(error: BaseException | None) -> bool:
 def give_back(device: torch.device) -> None:
     """Free what nothing refers to any more, so that it can be had for something of another size."""
     gc.collect()
+    if device.type == "cpu":
+        trim_heap()
     if device.type in ("cuda", "mps"):
         import torch
 

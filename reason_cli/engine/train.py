@@ -16,8 +16,10 @@ from reason_cli.engine import processes
 from reason_cli.engine.batches import Collator
 from reason_cli.engine.chat import prompt_text
 from reason_cli.engine.dealing import Dealt
+from reason_cli.engine.free import free_bytes
 from reason_cli.engine.generate import Decoding, answer
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.planning import margin
 from reason_cli.engine.prepare import Prepared, prepare
 from reason_cli.engine.record import record
 from reason_cli.engine.report import Reporter, hush_libraries, reporter
@@ -220,6 +222,9 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
     recomputes = ready.fit.gradient_checkpointing
     size = callbacks.MicroBatch(report, lambda: trainer.micro_batch_size, gradient_checkpointing=recomputes)
     trainer.add_callback(size)
+    if ready.device.type == "cpu" and ready.room.free is not None:
+        least = margin(job.hardware, "cpu", ready.room.free)
+        trainer.add_callback(callbacks.HeapGuard(lambda: free_bytes(ready.device), least))
     if job.train.load_best != "off":
         trainer.add_callback(callbacks.LastValidation(stop))
     if isinstance(data.rows, Stream):

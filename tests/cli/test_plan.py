@@ -14,7 +14,7 @@ from reason_cli.engine.probe import Point, Speed
 from reason_cli.plugins import build_switchboard
 
 GIB = 2**30
-PARTS = ("weights", "gradients", "optimizer", "activations", "logits")
+PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "heap")
 
 # name -> GiB, precision
 CARDS = {

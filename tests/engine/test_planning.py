@@ -85,7 +85,7 @@ ASKED = TrainOptions(micro_batch_size=8, gradient_accumulation_steps=3)
 def rows(bytes_free: int, *, grow=False, length=planning.FEWEST_TOKENS, asked=ASKED, **more) -> Fit:
     return fit(
         Weighed(), TinyLlamaOptions(), asked,
-        vocab_size=261, length=length, precision="fp32", budget=bytes_free, grow=grow, **more,
+        vocab_size=261, length=length, precision="fp32", device_type="cuda", budget=bytes_free, grow=grow, **more,
     )  # fmt: skip
 
 
@@ -131,17 +131,20 @@ def test_the_optimizers_states_and_gradients_that_stay_are_counted():
         def estimate(self, options, load: Load) -> Estimate:
             return Estimate(10, 10, 0, 0, 40, 40 * load.micro_batch_size, 0, 0)
 
-    def found(budget, **asked):
+    def found(budget, device_type="cuda", **asked):
         asked = dataclasses.replace(TrainOptions(micro_batch_size=2, gradient_accumulation_steps=1), **asked)
         return fit(
             Trained(), TinyLlamaOptions(), asked,
-            vocab_size=261, length=2048, precision="fp32", budget=budget, grow=False, may_checkpoint=False,
+            vocab_size=261, length=2048, precision="fp32", device_type=device_type, budget=budget, grow=False,
+            may_checkpoint=False,
         )  # fmt: skip
 
     assert found(160).memory.total == 160 and shape(found(160)) == (2, 1, False)
     assert not found(159).fits and found(159).memory.total == 160, "one row of 40, gradients of 40, states of 80"
     assert found(100, optimizer="adamw_8bit").memory.optimizer == 20
     assert found(100, optimizer="adafactor").memory.optimizer == 0
+    assert shape(found(181, "cpu")) == (1, 2, False), "on a CPU the heap keeps some of the gradients' 40"
+    assert shape(found(182, "cpu")) == (2, 1, False) and found(182, "cpu").memory.heap == 22
 
 
 def test_what_cannot_fit_says_what_it_needs():

@@ -3,7 +3,7 @@
 import pytest
 
 from reason_cli import Estimate
-from reason_cli.engine.memory import OPTIMIZERS, training_memory
+from reason_cli.engine.memory import HEAP_KEPT, OPTIMIZERS, training_memory
 
 WEIGHTS, GRADIENTS, STATES = 4_000, 4_000, 8_000
 
@@ -31,6 +31,13 @@ def test_gradients_of_earlier_passes_are_there_all_the_time():
     memory = training_memory(estimate(90_000), gradient_accumulation_steps=2)
     assert memory.total == training_memory(estimate(90_000)).total + GRADIENTS
     assert training_memory(estimate(300), gradient_accumulation_steps=2).gradients == GRADIENTS
+
+
+def test_on_a_cpu_the_heap_keeps_a_share_of_what_other_moments_needed():
+    short, long = (training_memory(estimate(n), device_type="cpu") for n in (300, 90_000))
+    assert short.heap == int(HEAP_KEPT * (300 + 200 + 70)) and long.heap == int(HEAP_KEPT * (GRADIENTS + 70 + 30))
+    for memory, activations in ((short, 300), (long, 90_000)):
+        assert memory.total - memory.heap == training_memory(estimate(activations)).total
 
 
 @pytest.mark.parametrize(("name", "each"), [("adamw", 8), ("adamw_8bit", 2), ("paged_adamw_8bit", 0)])

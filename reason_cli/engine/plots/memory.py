@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reason_cli.engine.forecast import Outlook
     from reason_cli.engine.target import Target
 
-PARTS = ("weights", "gradients", "optimizer", "activations", "logits")
+PARTS = ("weights", "gradients", "optimizer", "activations", "logits", "heap")
 
 
 def memory_plot(rows: Sequence[Outlook], aim: Target) -> Plot:
