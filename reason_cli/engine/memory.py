@@ -13,7 +13,9 @@ OPTIMIZERS = {"adamw": 8, "adamw_8bit": 2, "paged_adamw": 0, "paged_adamw_8bit":
 
 # glibc's heap hands out again what was freed, but cannot give back what lies between pieces in use. Measured on steps
 # of Mambas and hybrids (benchmarks/memory.py): a process holds on to so much of what other moments of a step needed.
-HEAP_KEPT = 0.55
+# Pieces over `HEAP_LARGEST` never come from it, such as the logits over a large vocabulary.
+HEAP_KEPT = 0.7
+HEAP_LARGEST = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,8 @@ def training_memory(
         (estimate.gradients + estimate.closing, 0, 0),
     ]
     gradients, activations, logits = max(moments, key=sum)
-    of_other_moments = (
-        estimate.gradients + estimate.activations + estimate.working + estimate.logits + estimate.closing
-    ) - (gradients + activations + logits)
-    heap = int(HEAP_KEPT * of_other_moments) if device_type == "cpu" else 0
+    ever = estimate.gradients + estimate.activations + estimate.working + estimate.closing
+    others = ever - gradients - activations + (estimate.logits - logits if estimate.logits <= HEAP_LARGEST else 0)
+    heap = int(HEAP_KEPT * others) if device_type == "cpu" else 0
     states = OPTIMIZERS[optimizer] * estimate.trained_parameters
     return TrainingMemory(estimate.weights, gradients, states, activations, logits, heap)

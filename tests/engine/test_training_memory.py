@@ -3,7 +3,7 @@
 import pytest
 
 from reason_cli import Estimate
-from reason_cli.engine.memory import HEAP_KEPT, OPTIMIZERS, training_memory
+from reason_cli.engine.memory import HEAP_KEPT, HEAP_LARGEST, OPTIMIZERS, training_memory
 
 WEIGHTS, GRADIENTS, STATES = 4_000, 4_000, 8_000
 
@@ -36,6 +36,8 @@ def test_gradients_of_earlier_passes_are_there_all_the_time():
 def test_on_a_cpu_the_heap_keeps_a_share_of_what_other_moments_needed():
     short, long = (training_memory(estimate(n), device_type="cpu") for n in (300, 90_000))
     assert short.heap == int(HEAP_KEPT * (300 + 200 + 70)) and long.heap == int(HEAP_KEPT * (GRADIENTS + 70 + 30))
+    large = training_memory(estimate(300, logits=HEAP_LARGEST + 1), device_type="cpu")
+    assert large.logits == HEAP_LARGEST + 1 and large.heap == int(HEAP_KEPT * (GRADIENTS + 200 + 30))
     for memory, activations in ((short, 300), (long, 90_000)):
         assert memory.total - memory.heap == training_memory(estimate(activations)).total
 
