@@ -100,6 +100,9 @@ class DataOptions:
 class TrainOptions:
     """`[train]`: the optimisation and its record."""
 
+    init_from: str = option(
+        "", "begin with the weights and the tokenizer of a run, a folder or a hub id of the same architecture"
+    )
     learning_rate: float = option(3e-4, "peak learning rate", minimum=0.0)
     warmup_steps: int = option(2_000, "steps of linear warm-up", minimum=0)
     max_steps: int = option(100_000, "optimizer steps", minimum=1)

@@ -72,7 +72,7 @@ def test_the_commands_of_the_readme_are_understood(line, tmp_path, monkeypatch):
         assert "dataset 'openai/gsm8k' cannot be had from the hub" in result.error_line
     elif "openai-community/gpt2" in rest:
         assert "openai-community/gpt2" in result.error_line
-    elif "--resume" in rest or "--checkpoint" in rest or command == "compare":
+    elif {"--resume", "--checkpoint", "--init-from"} & set(rest) or command == "compare":
         assert "runs/gsm8k" in result.error_line
     else:
         result.ok()

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from reason_cli import profiles
-from reason_cli.config import CORE_TABLES, Key, Layer, ModelOptions, Schema, Settings, keys_of, resolve
+from reason_cli.config import CORE_TABLES, ENV_PREFIX, Key, Layer, ModelOptions, Schema, Settings, keys_of, resolve
 from reason_cli.plugins import ArchitectureChoice, Switchboard
 
 SETTING = "reason_setting"  # where a click option keeps the path of the setting it sets
@@ -142,8 +142,13 @@ def resolve_settings(
 
 def asked_architecture(board: Switchboard, ctx: click.Context, base: Sequence[Layer] = ()) -> str:
     """The architecture or preset that this invocation names; empty where it names none."""
-    layers = [*base, *_named(board, ctx), Layer("environment", _env_arch()), ctx.meta[SETTING].layer]
-    return _last("model.arch", layers) or ""
+    return asked(board, ctx, "model.arch", base)
+
+
+def asked(board: Switchboard, ctx: click.Context, path: str, base: Sequence[Layer] = ()) -> str:
+    """What this invocation says of one text setting, before settings are resolved; empty where it says nothing."""
+    layers = [*base, *_named(board, ctx), Layer("environment", _environment(path)), ctx.meta[SETTING].layer]
+    return _last(path, layers) or ""
 
 
 def _named(board: Switchboard, ctx: click.Context) -> list[Layer]:
@@ -164,9 +169,9 @@ def core_schema(board: Switchboard, *model_options: type) -> Schema:
     return Schema([*tables, *((f"data.{d.name}", d.Options) for d in board.datasets())])
 
 
-def _env_arch() -> dict[str, str]:
-    value = os.environ.get("REASON_MODEL_ARCH")
-    return {"model.arch": value} if value else {}
+def _environment(path: str) -> dict[str, str]:
+    value = os.environ.get(ENV_PREFIX + path.upper().replace(".", "_"))
+    return {path: value} if value else {}
 
 
 def _last(path: str, layers: Iterable[Layer]) -> str | None:

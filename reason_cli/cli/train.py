@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from reason_cli.cli import options
+from reason_cli.cli.beginning import begun_with
 from reason_cli.cli.main import board
 from reason_cli.config import Layer
+from reason_cli.plugins import Switchboard
 from reason_cli.runs import RUN_SOURCE, Checkpoint, Run
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ def train_command(
         raise click.UsageError("--resume goes on in the run's own directory; leave --output out", ctx)
     switchboard = board(ctx)
     run = Run.open(resume) if resume else None
-    settings, choice = options.resolve_settings(switchboard, ctx, _resumed(switchboard, run))
+    base = _resumed(switchboard, ctx, run) if run else begun_with(switchboard, ctx)
+    settings, choice = options.resolve_settings(switchboard, ctx, base)
     job = jobs.train_job(switchboard, settings, choice)
     tasks = jobs.tasks(switchboard, settings, job.eval.after_training)
     if dry_run:
@@ -108,12 +111,12 @@ def _launch(ctx: click.Context, nproc: int, device: torch.device, run: Run | Non
     ctx.exit(ended.code)
 
 
-def _resumed(switchboard, run: Run | None) -> list[Layer]:
+def _resumed(switchboard: Switchboard, ctx: click.Context, run: Run) -> list[Layer]:
     """The settings of the run that is gone on with; its precision as found then, not found out anew."""
     from reason_cli.cli import jobs
 
-    if run is None:
-        return []
+    if options.asked(switchboard, ctx, "train.init_from"):
+        raise click.UsageError("--resume goes on with the run's own weights; leave --init-from out", ctx)
     precision = run.read_record()["run"]["precision"]
     return [jobs.run_layer(switchboard, run), Layer(f"{RUN_SOURCE}{run.path.name}", {"hardware.precision": precision})]
 

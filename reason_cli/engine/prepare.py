@@ -10,6 +10,7 @@ from reason_cli.config import TrainOptions
 from reason_cli.engine.batches import Collator
 from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
+from reason_cli.engine.initial import first_model, origin
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.optimizers import check_compiler, check_optimizer
 from reason_cli.engine.planning import Fit, card_bytes
@@ -67,7 +68,7 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
         report.warn(smaller)
     data = training_rows(job, report, resume)
     room = Room.of(job, device, data, resume)
-    model = job.architecture.build(job.options, data.tokenizer)
+    model = first_model(job, data.tokenizer, resume)
     # What is measured differs from process to process, so the first decides for all.
     precision = agreed(lambda: pick_precision(job.hardware.precision, device, lambda: _probe(room, model, data)))
     _check_sharding(job.train, precision.name)
@@ -75,7 +76,8 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     if fit.gradient_checkpointing:
         model.gradient_checkpointing_enable()
     engines = job.architecture.describe(model)
-    facts = {"data": data.summaries, "engines": dict(engines), "fit": settled(room, fit, report)}
+    facts = {**origin(job, resume), "data": data.summaries, "engines": dict(engines)}
+    facts["fit"] = settled(room, fit, report)
     ready = Prepared(data, model.to(device), device, precision, room, fit, facts)  # type: ignore[arg-type]
     several = f", {count()} processes ({job.train.parallel})" if count() > 1 else ""
     notes = "".join(f", {key} {value}" for key, value in engines.items())

@@ -16,6 +16,7 @@ from reason_cli.engine import processes, tokenizers
 from reason_cli.engine.chat import Template, plain_texts
 from reason_cli.engine.cleaning import Benchmarks, Contaminated, benchmarks, clean, without_duplicates
 from reason_cli.engine.held_out import Keyed, divide, key_of, keyed, share_of, split_held_out
+from reason_cli.engine.initial import initial_folder, with_template
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.order import Mixture
 from reason_cli.engine.packing import PackedDataset, pack
@@ -94,8 +95,9 @@ def _template(job: TrainJob) -> Template:
 
 
 def _tokenizer(job: TrainJob, items: Sequence[Item], resume: Path | None) -> PreTrainedTokenizerBase:
-    if resume is not None:
-        return tokenizers.load(str(resume))
+    own = resume or initial_folder(job)
+    if own is not None:
+        return with_template(tokenizers.load(str(own)), own)
     return processes.agreed(lambda: tokenizers.build(job.tokenizer, plain_texts(items[:SAMPLE], _template(job))))
 
 
