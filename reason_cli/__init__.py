@@ -31,6 +31,8 @@ from reason_cli.errors import ReasonError
 from reason_cli.hookspecs import hookimpl
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
 
 __version__ = "0.1.0"
@@ -53,6 +55,17 @@ def linear_cross_entropy(hidden: Tensor, weight: Tensor, targets: Tensor) -> Ten
     from reason_cli import loss
 
     return loss.linear_cross_entropy(hidden, weight, targets)
+
+
+def model_folder(base: str) -> Path:
+    """The folder of a pretrained model: `base` itself, or OWNER/NAME[@REVISION] of the hub, fetched if it is not here.
+
+    Raises `ReasonError` when it is neither, is not to be had (missing, gated, offline), or has no safetensors weights.
+    """
+    from reason_cli.engine.subject import folder_of
+
+    name, _, revision = base.partition("@")
+    return folder_of(name, revision)
 
 
 __all__ = [
@@ -78,5 +91,6 @@ __all__ = [
     "calculate",
     "hookimpl",
     "linear_cross_entropy",
+    "model_folder",
     "option",
 ]

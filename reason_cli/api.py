@@ -185,19 +185,30 @@ class Architecture(ABC):
     """A kind of model. `presets` name options; `--arch` takes the architecture's name or a preset's.
 
     `model_type` is the `config.json` key by which a folder without a `run.toml` is recognised.
+    `adapts`: checkpoints are peft's adapters, and the base's parameters are frozen. `settings` are those of other
+    tables that a preset is proven with, by their keys (`train.learning_rate`); profiles and flags go before them.
     `packs`: a row may hold several documents, told apart by `position_ids` that begin again at 0 (no mask, no cache).
+    `causal`: each token is predicted from those before it. A model that is not reads a whole question at once and never
+    its answer, which begins with the first label and is no longer than the question.
     """
 
     name: ClassVar[str]
     help: ClassVar[str]
     model_type: ClassVar[str]
     packs: ClassVar[bool] = False
+    causal: ClassVar[bool] = True
+    adapts: ClassVar[bool] = False
     Options: ClassVar[type[ArchitectureOptions]] = ArchitectureOptions
     presets: ClassVar[Mapping[str, ArchitectureOptions]] = {}
+    settings: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     @abstractmethod
     def tokenizer(self, options: Any) -> str:
         """The tokenizer to use unless the user names another: `bytes`, `bpe:SIZE`, a hub id or a path."""
+
+    def vocab_size(self, options: Any) -> int | None:
+        """The tokens of that tokenizer where the architecture knows without loading it."""
+        return None
 
     @abstractmethod
     def build(self, options: Any, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

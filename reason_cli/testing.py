@@ -214,12 +214,16 @@ def _check_values(owner: str, options: Any) -> None:
 
 
 def check_architecture(architecture: Architecture, options: ArchitectureOptions | None = None) -> None:
-    """Prove an architecture: counts, save and load, padding, causality, gradients, generation, packing if it packs.
+    """Prove an architecture: counts, save and load, padding, gradients, generation, packing if it packs; and causality,
+    or if it is not causal that the answer is hidden from it.
 
     `options` make the model that is built; pass small ones. Without them it is the architecture's default.
     """
     _check_identity(architecture, Architecture)
     assert architecture.model_type, f"{architecture.name}: model_type is missing"
+    for preset, settings in architecture.settings.items():
+        assert preset in architecture.presets, f"{architecture.name}: settings for {preset!r}, which is no preset"
+        assert all("." in key for key in settings), f"preset {preset}: a setting's key has no table"
     assert issubclass(architecture.Options, ArchitectureOptions), f"{architecture.name}: Options is of another kind"
     _check_options(architecture.name, architecture.Options)
     options = options or architecture.Options()
@@ -251,7 +255,8 @@ def _check_model(architecture: Architecture, options: ArchitectureOptions) -> No
     model = architecture.build(options, tokenizer)
     name = architecture.name
     assert isinstance(model, PreTrainedModel) and isinstance(model, GenerationMixin), f"{name}: no model that generates"
-    assert model.config.model_type == architecture.model_type, f"{name}: config.json would say another model_type"
+    same = architecture.adapts or model.config.model_type == architecture.model_type
+    assert same, f"{name}: config.json would say another model_type"
     assert {p.dtype for p in model.parameters()} == {torch.float32}, f"{name}: parameters are not float32"
     assert {p.device.type for p in model.parameters()} == {"cpu"}, f"{name}: built elsewhere than on the CPU"
     estimate = architecture.estimate(options, Load(len(tokenizer), micro_batch_size=2, length=16))
@@ -261,9 +266,12 @@ def _check_model(architecture: Architecture, options: ArchitectureOptions) -> No
     assert all(isinstance(text, str) for pair in facts.items() for text in pair), f"{name}: describe gives no text"
     figures = architecture.figures(model)
     assert all(isinstance(figure, float) for figure in figures.values()), f"{name}: figures are no numbers"
-    _check_gradients(name, model)
+    _check_gradients(name, model, architecture.adapts, given=0 if architecture.causal else 12)
     model.eval()
-    _check_causal(name, model)
+    if architecture.causal:
+        _check_causal(name, model)
+    else:
+        _check_blind(name, model)
     _check_padding(name, model, tokenizer.pad_token_id)
     if architecture.packs:
         _check_packing(name, model)
@@ -292,13 +300,19 @@ def _assert_close(actual: torch.Tensor, expected: torch.Tensor, what: str) -> No
     assert worst <= TOLERANCE * max(1.0, float(expected.abs().max())), f"{what}: logits differ by {worst:.2g}"
 
 
-def _check_gradients(name: str, model: PreTrainedModel) -> None:
+def _check_gradients(name: str, model: PreTrainedModel, adapts: bool, given: int) -> None:
+    """The first `given` tokens of a row are no labels."""
     import torch
 
     ids = torch.stack(_rows(24, 24))
-    loss = model.train()(input_ids=ids, attention_mask=torch.ones_like(ids), labels=ids).loss
+    labels = ids.clone()
+    labels[:, :given] = -100
+    loss = model.train()(input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels).loss
     loss.backward()
-    for key, parameter in model.named_parameters():
+    trained = [(key, parameter) for key, parameter in model.named_parameters() if parameter.requires_grad]
+    assert trained, f"{name}: nothing is trained"
+    assert adapts or len(trained) == len(list(model.parameters())), f"{name}: a parameter is frozen"
+    for key, parameter in trained:
         assert parameter.grad is not None, f"{name}: {key} gets no gradient"
         assert bool(parameter.grad.isfinite().all()), f"{name}: {key} gets a gradient that is not finite"
     model.zero_grad(set_to_none=True)
@@ -311,6 +325,24 @@ def _check_causal(name: str, model: PreTrainedModel) -> None:
     before, after = _logits(model, row[None]), _logits(model, changed[None])
     _assert_close(after[:, :16], before[:, :16], f"{name}: a later token changes what was said before it")
     assert bool((after[:, 16:] != before[:, 16:]).any()), f"{name}: tokens make no difference"
+
+
+def _check_blind(name: str, model: PreTrainedModel) -> None:
+    """What is said to a question is the same whatever answer the labels tell."""
+    import torch
+
+    (row,) = _rows(24)
+    answered = row.clone()
+    answered[12:] = (answered[12:] + 1) % 256
+    asked = row.clone()
+    asked[:12] = (asked[:12] + 1) % 256
+    given = []
+    with torch.no_grad():
+        for ids in (row, answered, asked):
+            labels = torch.cat([torch.full((12,), -100), ids[12:]])
+            given.append(model(input_ids=ids[None], labels=labels[None]).logits[:, :12])
+    assert torch.equal(given[0], given[1]), f"{name}: the answer that is to be learned changes what is said"
+    assert bool((given[0] != given[2]).any()), f"{name}: the question makes no difference"
 
 
 def _padded(rows: Sequence[torch.Tensor], side: str, pad: int) -> tuple[torch.Tensor, torch.Tensor]:

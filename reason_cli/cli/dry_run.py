@@ -17,9 +17,9 @@ def show_plan(job: TrainJob) -> None:
     """Print the plan of a job; loads no weights and no rows."""
     from reason_cli.api import Load
     from reason_cli.engine.forecast import Candidate
-    from reason_cli.engine.tokenizers import vocab_size
+    from reason_cli.engine.tokenizers import vocab_size_for
 
-    vocabulary = vocab_size(job.tokenizer)
+    vocabulary = vocab_size_for(job.architecture, job.options, job.tokenizer)
     used = {f"data.{source.formatter.name}" for source in job.sources}
     rows = [
         (key.path, plain(setting.value), setting.source)

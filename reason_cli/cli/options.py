@@ -135,7 +135,7 @@ def resolve_settings(
     arch = arch or asked_architecture(board, ctx, base) or ModelOptions().arch
     choice = board.architecture(arch)
     schema = core_schema(board, choice.architecture.Options)
-    preset = Layer(f"preset {arch}", _preset_values(choice))
+    preset = Layer(f"preset {arch}", {**_preset_values(choice), **choice.architecture.settings.get(arch, {})})
     environment = Layer.environment(os.environ, schema)
     return resolve(schema, [preset, *layers, environment, given]), choice
 

@@ -71,7 +71,7 @@ def plan_command(ctx: click.Context, probe: bool, plot: Path | None, as_json: bo
 def _candidates(ctx: click.Context) -> tuple[list[Candidate], Settings]:
     """Each preset with its own settings under these flags, and the settings of the first."""
     from reason_cli.engine.forecast import Candidate
-    from reason_cli.engine.tokenizers import vocab_size
+    from reason_cli.engine.tokenizers import vocab_size_for
 
     switchboard = board(ctx)
     sizes: dict[str, int] = {}
@@ -82,7 +82,7 @@ def _candidates(ctx: click.Context) -> tuple[list[Candidate], Settings]:
         model_options = settings.make(architecture.Options, "model")
         tokenizer = settings["model.tokenizer"].value or architecture.tokenizer(model_options)
         if tokenizer not in sizes:
-            sizes[tokenizer] = vocab_size(tokenizer)
+            sizes[tokenizer] = vocab_size_for(architecture, model_options, tokenizer)
         train = settings.make(TrainOptions, "train")
         may_checkpoint = settings["train.gradient_checkpointing"].source == "default"
         as_asked = not settings["hardware.vram_auto"].value

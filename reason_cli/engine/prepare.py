@@ -78,7 +78,7 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     engines = job.architecture.describe(model)
     facts = {**origin(job, resume), "data": data.summaries, "engines": dict(engines)}
     facts["fit"] = settled(room, fit, report)
-    ready = Prepared(data, model.to(device), device, precision, room, fit, facts)  # type: ignore[arg-type]
+    ready = Prepared(data, _placed(model, device), device, precision, room, fit, facts)  # type: ignore[arg-type]
     several = f", {count()} processes ({job.train.parallel})" if count() > 1 else ""
     notes = "".join(f", {key} {value}" for key, value in engines.items())
     report.say(
@@ -86,6 +86,12 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
         f"{precision.name} ({precision.why}){notes}{several}"
     )
     return ready
+
+
+def _placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """The model on its device; one that its architecture has spread over several places stays there."""
+    spread = len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1
+    return model if spread else model.to(device)  # type: ignore[arg-type]
 
 
 def _probe(room: Room, model: PreTrainedModel, data: TrainingRows) -> float:

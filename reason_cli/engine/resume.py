@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reason_cli.config import TrainOptions
+from reason_cli.engine import adapters
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.processes import count
 from reason_cli.engine.report import Reporter
@@ -62,9 +63,11 @@ def check_fits(model: PreTrainedModel, checkpoint: Path) -> None:
     """Refuse a model of another shape than the checkpoint: the Trainer would load what fits and say nothing."""
     from safetensors import safe_open
 
-    with safe_open(checkpoint / "model.safetensors", "pt") as file:
+    adapted = adapters.is_adapted(model)
+    file_name = adapters.WEIGHTS if adapted else "model.safetensors"
+    with safe_open(checkpoint / file_name, "pt") as file:
         saved = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-    tensors = model.state_dict()
+    tensors = adapters.weights(model) if adapted else model.state_dict()
     # Tied weights are saved once, under one of their names.
     stored = {tensors[name].data_ptr() for name in saved if name in tensors}
     fits = all(name in tensors and list(tensors[name].shape) == shape for name, shape in saved.items())

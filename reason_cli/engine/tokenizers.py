@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from reason_cli.api import Architecture
 from reason_cli.engine.chat import CHATML
 from reason_cli.engine.hub import ready
 from reason_cli.errors import ReasonError, first_line
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 END, START, PAD = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
 SPECIAL = (PAD, START, END)
+# What models have for it, or never use: Llama 3.1's, Llama 3's, and as they are usually called.
+SPARE = ("<|finetune_right_pad_id|>", "<|reserved_special_token_0|>", "<pad>", "[PAD]", "<|pad|>")
 THINK = ("<think>", "</think>")  # single tokens, but part of the text: kept when an answer is decoded
 BYTES = 256
 
@@ -38,6 +41,12 @@ def vocab_size(spec: str) -> int:
     if spec in KNOWN_SIZES:
         return KNOWN_SIZES[spec] + len(SPECIAL) - 1 + len(THINK)  # GPT-2 has <|endoftext|> already
     return len(_pretrained(spec))
+
+
+def vocab_size_for(architecture: Architecture, options: Any, spec: str) -> int:
+    """The same; of its own tokenizer an architecture may know it without having it here."""
+    known = architecture.vocab_size(options) if spec == architecture.tokenizer(options) else None
+    return known or vocab_size(spec)
 
 
 def _trained_size(spec: str) -> int | None:
@@ -121,6 +130,13 @@ def _pretrained(
         raise ReasonError(f"cannot load tokenizer '{spec}': {first_line(error)}", hint) from None
 
 
+def _spare(tokenizer: PreTrainedTokenizerBase) -> str:
+    """A token to pad with that is never learned: one that the vocabulary has, so that no model must grow for it."""
+    known = tokenizer.get_vocab()
+    spares = (PAD, *SPARE, tokenizer.unk_token)
+    return next((text for text in spares if text in known and text != tokenizer.eos_token), "<|pad|>")
+
+
 def _with_chat(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """Give a tokenizer what it lacks: a chat template with its end token, and a pad token."""
     if not tokenizer.chat_template:
@@ -128,6 +144,5 @@ def _with_chat(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
         tokenizer.add_tokens(list(THINK))
         tokenizer.chat_template = CHATML
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
-        spare = PAD if PAD in tokenizer.get_vocab() else "<|pad|>"
-        tokenizer.add_special_tokens({"pad_token": spare})
+        tokenizer.add_special_tokens({"pad_token": _spare(tokenizer)})
     return tokenizer

@@ -14,6 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from inspect import signature
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -23,7 +24,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import EvalLoopOutput
 
 from reason_cli.config import TrainOptions
-from reason_cli.engine import processes
+from reason_cli.engine import adapters, processes
 from reason_cli.engine.optimizers import LIBRARY_NAMES
 from reason_cli.engine.order import InOrder, LengthGrouped, Mixture
 from reason_cli.engine.parts import parts_of
@@ -329,6 +330,18 @@ class ReasonTrainer(Trainer):
         """The library's; it is there when every process has written its part."""
         super()._save_checkpoint(model, trial)
         processes.wait()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        """The library's; it does not know a model of its own that carries an adapter."""
+        if not adapters.is_adapted(self.model):
+            return super()._load_from_checkpoint(resume_from_checkpoint, model)
+        return adapters.load(self.model, Path(resume_from_checkpoint))  # type: ignore[arg-type]
+
+    def _load_best_model(self) -> None:
+        """The same for the best checkpoint."""
+        if not adapters.is_adapted(self.model):
+            return super()._load_best_model()
+        return adapters.load(self.model, Path(str(self.state.best_model_checkpoint)))  # type: ignore[arg-type]
 
     def save_now(self) -> None:
         """A checkpoint of the last finished step, as the loop itself would write it."""
