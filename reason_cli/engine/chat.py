@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reason_cli.api import Chat, Example, Item, Text, Turn
-from reason_cli.errors import ReasonError
+from reason_cli.errors import ReasonError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -108,15 +108,29 @@ def segments(tokenizer: PreTrainedTokenizerBase, item: Item, template: Template)
                     "the tokenizer's chat template writes an assistant's turn otherwise than its own generation prompt",
                     "mend chat_template.jinja so that the prompt is a prefix of the whole conversation",
                 )
-            learned = _ended(whole[len(given) :].rstrip(), str(tokenizer.eos_token))
+            more = _render(tokenizer, turns[: n + 2], prompt=True) if n + 2 < len(turns) else ""
+            if more and not more.startswith(whole):
+                # Some templates end every conversation with the end token, and go on without it.
+                whole = whole.rstrip().removesuffix(str(tokenizer.eos_token))
+                learned = whole[len(given) :].rstrip()
+            else:
+                learned = _ended(whole[len(given) :].rstrip(), str(tokenizer.eos_token))
             yield given[len(said) :]
             yield learned
             said = given + learned if whole.startswith(given + learned) else whole
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], *, prompt: bool) -> str:
+    """A conversation as the template writes it. Raises `ReasonError` where that refuses it, as some do system turns."""
+    from jinja2 import TemplateError
+
     messages = [{"role": turn.role, "content": turn.text} for turn in turns]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt))
+    try:
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt))
+    except TemplateError as error:
+        system = any(turn.role == "system" for turn in turns)
+        hint = "leave data.system_prompt empty" if system else "mend chat_template.jinja"
+        raise ReasonError(f"the tokenizer's chat template refuses a conversation: {first_line(error)}", hint) from None
 
 
 def _ended(text: str, end: str) -> str:
