@@ -18,13 +18,14 @@ from reason_datasets.corpora import (
 )
 from reason_datasets.gsm_symbolic import GSMSymbolic
 from reason_datasets.gym import GymAnswers, ReasoningGym
+from reason_datasets.puzzles import GridAnswers, Maze, Sudoku
 from reason_datasets.word_problems import WordProblems
 
 
 @hookimpl
 def register_datasets() -> Iterable[DatasetFormatter]:
     """The formatters of this plugin: made on the spot, to be graded on, to learn from, plain code, anything else."""
-    made = (WordProblems(), GSMSymbolic(), ReasoningGym())
+    made = (WordProblems(), GSMSymbolic(), ReasoningGym(), Sudoku(), Maze())
     graded = (GSM8K(), GSMHard(), SVAMP(), ASDiv(), MultiArith(), MATH(), SQuAD2())
     learned = (MathInstruct(), MetaMath(), OpenMathInstruct(), NuminaMath(), UltraChat())
     return [*made, *graded, *learned, TheStack(), GitHubCode(), Columns()]
@@ -32,5 +33,5 @@ def register_datasets() -> Iterable[DatasetFormatter]:
 
 @hookimpl
 def register_extractors() -> Iterable[AnswerExtractor]:
-    """The extractor that asks reasoning-gym's verifiers."""
-    return [GymAnswers()]
+    """The extractor that asks reasoning-gym's verifiers, and that of grids."""
+    return [GymAnswers(), GridAnswers()]

@@ -1,0 +1,59 @@
+"""Small recursive models on puzzles, and rows of theirs as training and generation put them."""
+
+import pytest
+import torch
+from reason_trm.puzzle_architecture import PuzzleOptions, TRMPuzzle
+
+from reason_cli.testing import byte_tokenizer
+
+SMALL = {
+    "d_model": 32,
+    "n_head": 2,
+    "mlp_expand": 1.0,
+    "n_latent_steps": 2,
+    "n_deep_recursions": 2,
+    "n_supervision_steps": 3,
+    "max_seq_len": 64,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Models this small are slower on several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return byte_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def puzzle(tokenizer):
+    """A function from options to a model in evaluation mode, its halting head as loud as the rest."""
+
+    def make(**options):
+        torch.manual_seed(0)
+        model = TRMPuzzle().build(PuzzleOptions(**{**SMALL, **options}), tokenizer)
+        if model.halt_head is not None:
+            torch.nn.init.normal_(model.halt_head.weight)
+        return model.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def conversation(tokenizer):
+    """A function from a question, an answer and a system message to ids and labels (1, l), as they are trained on."""
+
+    def make(question, answer, system=""):
+        turns = [{"role": "system", "content": system}] if system else []
+        turns.append({"role": "user", "content": question})
+        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        given, said = (tokenizer(part)["input_ids"] for part in (text, answer + tokenizer.eos_token))
+        return torch.tensor([given + said]), torch.tensor([[-100] * len(given) + said])
+
+    return make
