@@ -19,15 +19,16 @@ MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
 def show_forecast(rows: Sequence[Outlook], aim: Target, speeds: Mapping[str, Speed]) -> None:
     """Print the presets with what they take on the target, and below what is recommended."""
-    first = rows[0].candidate.train
-    per_step = first.micro_batch_size * first.gradient_accumulation_steps
+    trains = [row.candidate.train for row in rows]
+    steps = _range([train.max_steps for train in trains])
+    per_step = _range([train.micro_batch_size * train.gradient_accumulation_steps for train in trains])
     machine = f"{aim.name} ({aim.device})" if aim.here else f"{aim.device}, not this machine"
     memory = f"{gib(aim.memory)} GiB" + ("" if aim.source else " free")
     out.print(f"[bold]{aim.source or 'this machine'}[/]: {machine}, {memory}")
     precision = " and ".join(dict.fromkeys(speed.precision for speed in speeds.values())) or aim.precision
     out.print(
-        f"training may take {gib(aim.budget)} GiB; {precision}; {first.max_steps:,} steps of {per_step} rows of "
-        f"{_lengths(rows)} tokens\n"
+        f"training may take {gib(aim.budget)} GiB; {precision}; {steps} steps of {per_step} rows of "
+        f"{_range([row.length for row in rows])} tokens\n"
     )
     heads = [
         "preset",
@@ -51,8 +52,8 @@ def show_forecast(rows: Sequence[Outlook], aim: Target, speeds: Mapping[str, Spe
     out.print(f"recommended{alone}: [bold]{best or 'none'}[/]", soft_wrap=False)
 
 
-def _lengths(rows: Sequence[Outlook]) -> str:
-    found = sorted({row.length for row in rows})
+def _range(numbers: Sequence[int]) -> str:
+    found = sorted(set(numbers))
     return f"{found[0]:,}" if len(found) == 1 else f"{found[0]:,} to {found[-1]:,}"
 
 

@@ -94,11 +94,15 @@ class TRMPuzzle(Architecture):
         return PuzzleForCausalLM(config)
 
     def load(self, path: Path, options: PuzzleOptions) -> PreTrainedModel:
-        """The model of a folder, with as many steps outside of training as the options say."""
+        """The model of a folder, with as many steps outside of training as the options say, and without its halting
+        head where they do not want it.
+        """
         from reason_trm.puzzle_model import PuzzleForCausalLM
 
         model = PuzzleForCausalLM.from_pretrained(path)
         model.config.steps_at_test = options.steps_at_test
+        if not options.halting:
+            model.never_halt()
         return model
 
     def estimate(self, options: Any, load: Load) -> Estimate:

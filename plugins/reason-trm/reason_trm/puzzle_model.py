@@ -130,6 +130,10 @@ class PuzzleForCausalLM(PreTrainedModel, GenerationMixin):
     def set_output_embeddings(self, new: Any) -> None:
         self.lm_head = new
 
+    def never_halt(self) -> None:
+        """Drop the halting head: all rows take all steps."""
+        self.halt_head, self.config.halting = None, False
+
     def forward(
         self,
         input_ids: Tensor,

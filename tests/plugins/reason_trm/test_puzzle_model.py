@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from conftest import SMALL
 from reason_trm.puzzle_architecture import PRESETS, PuzzleOptions, TRMPuzzle
 from reason_trm.recursion import deep_recursion
 
@@ -175,6 +176,17 @@ def test_a_row_that_halts_keeps_its_answer_and_the_others_go_on(puzzle, conversa
     assert halts.any(0).sum() > 0 and len(set(first.tolist())) > 1, "rows that halt at different steps"
     for row, at in enumerate(first.tolist()):
         assert torch.equal(steps[-1].logits[row], unhalted[at].logits[row])
+
+
+def test_a_trained_model_is_loaded_with_other_steps_and_without_halting(puzzle, conversation, tmp_path):
+    model = puzzle()
+    model.save_pretrained(tmp_path)
+    loaded = TRMPuzzle().load(tmp_path, PuzzleOptions(**SMALL, steps_at_test=6, halting=False)).eval()
+    free = puzzle(halting=False, steps_at_test=6)
+    free.load_state_dict(model.state_dict(), strict=False)
+    ids, labels = conversation("10\n02", "12\n22")
+    assert torch.equal(loaded(input_ids=ids, labels=labels).loss, free(input_ids=ids, labels=labels).loss)
+    assert loaded.config.steps_at_test == 6 and not loaded.config.halting
 
 
 def test_a_question_with_more_places_than_the_model_is_refused(puzzle):
