@@ -100,6 +100,11 @@ class DataOptions:
 class TrainOptions:
     """`[train]`: the optimisation and its record."""
 
+    method: str = option(
+        "sft",
+        "what is learned from: solutions (sft), own answers, graded (grpo), or a better and a worse reply (dpo)",
+        choices=("sft", "grpo", "dpo"),
+    )
     init_from: str = option(
         "", "begin with the weights and the tokenizer of a run, a folder or a hub id of the same architecture"
     )
@@ -145,6 +150,37 @@ class TrainOptions:
         "end with the checkpoint that was best on the held-out rows, by this",
         choices=("off", "loss", "accuracy"),
     )
+
+
+@dataclass(frozen=True)
+class GrpoOptions:
+    """`[grpo]`: reinforcement by the graders of this project (`train.method grpo`); names are TRL's own.
+
+    The reward of an answer is the sum of its parts times their weights.
+    """
+
+    num_generations: int = option(8, "answers drawn to each question, which are compared with each other", minimum=2)
+    max_completion_length: int = option(256, "longest answer in tokens", minimum=1)
+    temperature: float = option(1.0, "temperature that answers are drawn at", minimum=0.01)
+    top_p: float = option(1.0, "nucleus of the distribution that is drawn from", minimum=0.01, maximum=1.0)
+    beta: float = option(0.0, "weight of the distance (KL) from the model that was begun with; 0: none", minimum=0.0)
+    epsilon: float = option(0.2, "a token's probability ratio is clipped to 1 ± this", minimum=0.0)
+    num_iterations: int = option(1, "optimizer steps on the same answers", minimum=1)
+    loss_type: str = option("dapo", "how tokens and answers are averaged", choices=("dapo", "grpo", "dr_grpo", "bnpo"))
+    correct_weight: float = option(1.0, "weight of 1 for a right answer, as `reason eval` grades it")
+    format_weight: float = option(0.1, "weight of 1 for an answer that stands after an explicit marker, right or not")
+    length_weight: float = option(0.0, "weight of the share of max_completion_length that an answer leaves unused")
+
+
+@dataclass(frozen=True)
+class DpoOptions:
+    """`[dpo]`: preferences (`train.method dpo`): which columns hold them, and the loss; names are TRL's own."""
+
+    prompt: str = option("", "column with what is asked; empty: prompt, question or instruction")
+    chosen: str = option("chosen", "column with the better reply")
+    rejected: str = option("rejected", "column with the worse reply")
+    beta: float = option(0.1, "how close to the model that was begun with; higher is closer", minimum=0.0)
+    loss_type: str = option("sigmoid", "the loss on a pair", choices=("sigmoid", "hinge", "ipo"))
 
 
 @dataclass(frozen=True)
@@ -200,6 +236,8 @@ CORE_TABLES: Mapping[str, type] = {
     "model": ModelOptions,
     "data": DataOptions,
     "train": TrainOptions,
+    "grpo": GrpoOptions,
+    "dpo": DpoOptions,
     "eval": EvalOptions,
     "hardware": HardwareOptions,
 }

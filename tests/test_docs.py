@@ -65,6 +65,8 @@ def test_the_commands_of_the_readme_are_understood(line, tmp_path, monkeypatch):
         (tmp_path / "profiles" / "mine.toml").write_text(text[1], encoding="utf-8")
     if "problems.jsonl" in rest:
         (tmp_path / "problems.jsonl").write_text('{"input": "2 + 2?", "target": "4"}\n', encoding="utf-8")
+    if "pairs.jsonl" in rest:
+        (tmp_path / "pairs.jsonl").write_text('{"prompt": "1?", "chosen": "1", "rejected": "2"}\n', encoding="utf-8")
     if "outputs.jsonl" in rest:
         (tmp_path / "outputs.jsonl").write_text('{"output": "#### 4", "target": "4"}\n', encoding="utf-8")
     result = run(command, *rest)

@@ -33,6 +33,8 @@ def show_plan(job: TrainJob) -> None:
     may_checkpoint = source == "default" or source.startswith(RUN_SOURCE)
     name = job.settings["model.arch"].value
     as_asked = not job.hardware.vram_auto
+    if job.train.method != "sft":
+        return out.print(f"memory     not planned for train.method {job.train.method}")
     _show_memory(job, Candidate(name, job.architecture, job.options, vocabulary, job.train, may_checkpoint, as_asked))
 
 

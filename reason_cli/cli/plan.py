@@ -88,6 +88,9 @@ def _candidates(ctx: click.Context) -> tuple[list[Candidate], Settings]:
         as_asked = not settings["hardware.vram_auto"].value
         made.append(Candidate(name, architecture, model_options, sizes[tokenizer], train, may_checkpoint, as_asked))
         found.append(settings)
+    method = found[0]["train.method"].value
+    if method != "sft":
+        raise ReasonError(f"no memory is planned for train.method {method}", "leave --method out", usage=True)
     return made, found[0]
 
 

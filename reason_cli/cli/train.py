@@ -64,7 +64,7 @@ def train_command(
 
     _check_launched(ctx, nproc)
     device = pick_device(job.hardware, settings["hardware.device"].source)
-    check(job, device)  # before a run directory is made in vain
+    check(job, device, nproc or 1)  # before a run directory is made in vain
     checkpoint = newest_checkpoint(run) if run else None
     path = output or _new_path(settings["model.arch"].value, job.sources[0].spec.name)
     if nproc and nproc > 1 and processes.count() == 1:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
 HEAP_SECONDS = 1.0  # between two looks at what is free
+REWARD = "reward"  # as TRL logs it
 NOT_FINITE = 3  # logged losses in a row that end a run
 
 
@@ -138,6 +139,7 @@ class Progress(TrainerCallback):
         self.clock = clock
         self.losses: deque[float] = deque(maxlen=1)
         self.speed = 0.0
+        self.reward: float | None = None  # of answers that are graded
 
     def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         self.report.start("training", 1.0)
@@ -147,18 +149,25 @@ class Progress(TrainerCallback):
         if "loss" in logs:
             self.losses.append(float(logs["loss"]))
             self.speed = logs["tokens_per_second"]
+        self.reward = logs.get(REWARD, self.reward)
 
     def on_step_end(self, args, state, control, **kwargs: Any) -> None:
         figures = {"step": f"{state.global_step:,}"}
         if self.losses:
-            figures |= {"loss": f"{self.losses[-1]:.3f}", "tokens/s": f"{self.speed:,.0f}"}
+            said = {"loss": self.losses[-1]} if self.reward is None else {REWARD: self.reward}
+            figures |= {**{k: f"{v:.3f}" for k, v in said.items()}, "tokens/s": f"{self.speed:,.0f}"}
         self.report.update(min(1.0, self.clock.progress(state.global_step)), figures)
 
     def on_evaluate(self, args, state, control, **kwargs: Any) -> None:
         metrics: dict[str, float] = kwargs["metrics"]
-        losses = f", training loss {self.losses[-1]:.4f}" if self.losses else ""
-        accuracy = f", accuracy {metrics['eval_accuracy']:.1%}" if "eval_accuracy" in metrics else ""
-        self.report.say(f"step {state.global_step:,}: validation loss {metrics['eval_loss']:.4f}{accuracy}{losses}")
+        said = [f"validation loss {metrics['eval_loss']:.4f}"] if "eval_loss" in metrics else []
+        said += [f"accuracy {metrics['eval_accuracy']:.1%}"] if "eval_accuracy" in metrics else []
+        if self.reward is not None:
+            said.append(f"reward {self.reward:.3f}")
+        elif self.losses:
+            said.append(f"training loss {self.losses[-1]:.4f}")
+        if said:
+            self.report.say(f"step {state.global_step:,}: {', '.join(said)}")
 
     def on_train_end(self, args, state, control, **kwargs: Any) -> None:
         self.report.finish()

@@ -14,6 +14,7 @@ from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import ADAPTER, Checkpoint, Run
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 FACT = "init_from"  # under which run.toml keeps what a run began with
@@ -44,6 +45,13 @@ def first_model(job: TrainJob, tokenizer: PreTrainedTokenizerBase, resume: Path 
     if not (folder / ADAPTER).is_file():
         _check_size(job, model, folder)
     return model
+
+
+def reference(job: TrainJob, tokenizer: PreTrainedTokenizerBase, device: torch.device) -> PreTrainedModel:
+    """The model that a run begins with, or began with, frozen."""
+    model = first_model(job, tokenizer, None)
+    spread = getattr(model, "hf_device_map", None)
+    return (model if spread else model.to(device)).eval().requires_grad_(False)  # type: ignore[arg-type]
 
 
 def load_weights(job: TrainJob, folder: Path) -> PreTrainedModel:

@@ -12,12 +12,13 @@ from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
 from reason_cli.engine.initial import first_model, origin
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.methods import check_method
 from reason_cli.engine.optimizers import check_compiler, check_optimizer
 from reason_cli.engine.planning import Fit, card_bytes
 from reason_cli.engine.processes import agreed, count
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.target import smaller_card
-from reason_cli.engine.training_rows import TrainingRows, training_rows
+from reason_cli.engine.training_rows import Lessons, TrainingRows, training_rows
 from reason_cli.errors import ReasonError
 
 if TYPE_CHECKING:
@@ -26,20 +27,28 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Prepared:
-    """A job's data and model, ready to train, what memory there is, and how a step is made to fit into it."""
+class Ready:
+    """A job's data and model, ready to train; `facts` are for `run.toml`."""
 
-    data: TrainingRows
+    data: Lessons
     model: PreTrainedModel
     device: torch.device
     precision: Precision
+    facts: dict[str, Any] = field(default_factory=dict, kw_only=True)
+
+
+@dataclass
+class Prepared(Ready):
+    """The same for solutions: what memory there is as well, and how a step is made to fit into it."""
+
+    data: TrainingRows
     room: Room
     fit: Fit
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
-def check(job: TrainJob, device: torch.device) -> None:
-    """Refuse what cannot run on this machine. Raises `ReasonError` with what would help."""
+def check(job: TrainJob, device: torch.device, processes: int = 1) -> None:
+    """Refuse what cannot run on this machine, in so many processes. Raises `ReasonError` with what would help."""
+    check_method(job, max(processes, count()))
     if job.hardware.vram:
         card_bytes(job.hardware.vram)
     check_optimizer(job.train.optimizer, device)
@@ -78,17 +87,22 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     engines = job.architecture.describe(model)
     facts = {**origin(job, resume), "data": data.summaries, "engines": dict(engines)}
     facts["fit"] = settled(room, fit, report)
-    ready = Prepared(data, _placed(model, device), device, precision, room, fit, facts)  # type: ignore[arg-type]
-    several = f", {count()} processes ({job.train.parallel})" if count() > 1 else ""
-    notes = "".join(f", {key} {value}" for key, value in engines.items())
-    report.say(
-        f"model: {job.architecture.name}, {ready.model.num_parameters():,} parameters on {device.type}, "
-        f"{precision.name} ({precision.why}){notes}{several}"
-    )
+    ready = Prepared(data, placed(model, device), device, precision, room, fit, facts=facts)
+    say_model(job, ready, report)
     return ready
 
 
-def _placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+def say_model(job: TrainJob, ready: Ready, report: Reporter) -> None:
+    """One line on what is trained, where and how."""
+    several = f", {count()} processes ({job.train.parallel})" if count() > 1 else ""
+    notes = "".join(f", {key} {value}" for key, value in ready.facts["engines"].items())
+    report.say(
+        f"model: {job.architecture.name}, {ready.model.num_parameters():,} parameters on {ready.device.type}, "
+        f"{ready.precision.name} ({ready.precision.why}){notes}{several}"
+    )
+
+
+def placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     """The model on its device; one that its architecture has spread over several places stays there."""
     spread = len(set((getattr(model, "hf_device_map", None) or {}).values())) > 1
     return model if spread else model.to(device)  # type: ignore[arg-type]

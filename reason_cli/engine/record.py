@@ -9,13 +9,13 @@ from typing import Any
 
 from reason_cli.engine.hardware import describe
 from reason_cli.engine.job import TrainJob
-from reason_cli.engine.prepare import Prepared
+from reason_cli.engine.prepare import Ready
 from reason_cli.engine.processes import count
 from reason_cli.engine.stream import Stream
 from reason_cli.runs import RUN_SOURCE
 
 
-def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def record(job: TrainJob, ready: Ready, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What `run.toml` holds: every value, where each came from, and what this run ran on.
 
     `earlier` is the record of the run that is gone on with: its start stays, and so do the sources of the values
@@ -50,7 +50,7 @@ def record(job: TrainJob, ready: Prepared, earlier: Mapping[str, Any] | None = N
     return {"run": facts, **values, "sources": _kept_sources(sources, earlier["sources"]) if earlier else sources}
 
 
-def _sizes(ready: Prepared) -> dict[str, int]:
+def _sizes(ready: Ready) -> dict[str, int]:
     """How much there is to learn from, where that is known beforehand."""
     rows = ready.data.rows
     return {} if isinstance(rows, Stream) else {"training_rows": len(rows), "training_tokens": rows.tokens}

@@ -58,7 +58,7 @@ def load_subject(architecture: Architecture, options: Any, hardware: HardwareOpt
         model = architecture.load(path, options).to(device).eval()  # type: ignore[arg-type]
     except (OSError, SafetensorError) as error:
         raise ReasonError(f"cannot load the weights in {path}: {error}", "pass another checkpoint") from None
-    _keep_ends_alone(model, tokenizer)
+    keep_ends_alone(model, tokenizer)
     return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path))
 
 
@@ -78,7 +78,7 @@ def load_pretrained(id_or_path: str | Path, hardware: HardwareOptions, revision:
     model = _causal_model(base, precision)
     if base != folder:
         _adapt(model, folder, len(tokenizer))
-    _keep_ends_alone(model, tokenizer)
+    keep_ends_alone(model, tokenizer)
     return Subject(model.to(device).eval(), tokenizer, precision, str(id_or_path))  # type: ignore[arg-type]
 
 
@@ -95,7 +95,8 @@ def end_ids(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple
     return tuple(dict.fromkeys(i for i in ids if i in special))
 
 
-def _keep_ends_alone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def keep_ends_alone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Leave of a model's generation config what ends an answer."""
     from transformers import GenerationConfig
 
     ends = list(end_ids(model, tokenizer))

@@ -19,8 +19,9 @@ from reason_cli.engine.dealing import Dealt
 from reason_cli.engine.free import free_bytes
 from reason_cli.engine.generate import Decoding, answer
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.methods import SFT, method_trainer, prepare_method
 from reason_cli.engine.planning import margin
-from reason_cli.engine.prepare import Prepared, prepare
+from reason_cli.engine.prepare import Prepared, Ready, prepare
 from reason_cli.engine.record import record
 from reason_cli.engine.report import Reporter, hush_libraries, reporter
 from reason_cli.engine.resume import check_fits, check_processes, check_steps, check_tokenizer
@@ -32,7 +33,8 @@ from reason_cli.runs import Run, step_of, write_text
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from reason_cli.engine.trainer import ReasonTrainer
+    from reason_cli.engine.callbacks import Stop
+    from reason_cli.engine.trainer import Clock, Loop, ReasonTrainer
 
 SAMPLE_TOKENS = 256
 
@@ -64,9 +66,11 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     if resume is not None:
         check_tokenizer(job, run)
         check_processes(job, run, report)
-    ready = prepare(job, report, resume)
+    ready = (prepare if job.train.method == SFT else prepare_method)(job, report, resume)
     if resume is not None:
         check_fits(ready.model, resume)
+    if job.train.load_best != "off" and not ready.data.held_out:
+        raise ReasonError("train.load_best needs held-out rows", "set --validation or --validation-split")
     if processes.is_first():
         _write_begin(job, run, ready, resume)
     report.say(f"run:   {run.path}")
@@ -97,7 +101,7 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     return Trained(run, step, None, asks)
 
 
-def _write_begin(job: TrainJob, run: Run, ready: Prepared, resume: Path | None) -> None:
+def _write_begin(job: TrainJob, run: Run, ready: Ready, resume: Path | None) -> None:
     """What a run directory holds before the first step."""
     if resume is not None:
         run.forget_metrics_after(step_of(resume))
@@ -131,14 +135,14 @@ def _check_best(options: TrainOptions) -> None:
         )
 
 
-def _say_best(trainer: ReasonTrainer, report: Reporter) -> None:
+def _say_best(trainer: Loop, report: Reporter) -> None:
     best = trainer.state.best_model_checkpoint
     if trainer.options.load_best != "off" and best:
         figure = f"{trainer.options.load_best} {trainer.state.best_metric:.4f}"
         report.say(f"best of the validations: {Path(best).name}, {figure}; the run ends with it")
 
 
-def _keep(trainer: ReasonTrainer, ready: Prepared, run: Run, report: Reporter) -> None:
+def _keep(trainer: Loop, ready: Ready, run: Run, report: Reporter) -> None:
     """Save what was learned before a stream came to rows that cannot be read: once mended, it goes on from there.
 
     Several processes come to such rows at different steps, so they have their last checkpoint.
@@ -149,7 +153,7 @@ def _keep(trainer: ReasonTrainer, ready: Prepared, run: Run, report: Reporter) -
         report.say(f"saved at step {trainer.state.global_step:,}: reason train --resume {run.path}")
 
 
-def save_final(trainer: ReasonTrainer, tokenizer: PreTrainedTokenizerBase, run: Run) -> None:
+def save_final(trainer: Loop, tokenizer: PreTrainedTokenizerBase, run: Run) -> None:
     """Write `final/` under another name first, so that it is whole whenever it is there."""
     from reason_cli.engine.sharding import whole_weights
 
@@ -165,7 +169,7 @@ def save_final(trainer: ReasonTrainer, tokenizer: PreTrainedTokenizerBase, run: 
     partial.rename(run.final)
 
 
-def _list_contaminated(ready: Prepared, run: Run) -> None:
+def _list_contaminated(ready: Ready, run: Run) -> None:
     """`contaminated.jsonl`: each training row that holds a test question, with the question it holds."""
     lines = [
         json.dumps({"source": c.source, "asked": c.asked, **asdict(c.match)}, ensure_ascii=False) + "\n"
@@ -175,29 +179,40 @@ def _list_contaminated(ready: Prepared, run: Run) -> None:
         write_text(run.path / "contaminated.jsonl", "".join(lines))
 
 
-def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tuple[ReasonTrainer, Any]:
-    from torch.utils.tensorboard import SummaryWriter
-    from transformers import PrinterCallback
-    from transformers.integrations import TensorBoardCallback
+def _trainer(job: TrainJob, run: Run, ready: Ready, report: Reporter) -> tuple[Loop, Stop]:
+    """The trainer of the job's method, with all that is to happen around its steps."""
+    from reason_cli.engine.callbacks import Rehearsal
+    from reason_cli.engine.trainer import Clock
 
-    from reason_cli.engine import callbacks
+    clock = Clock(job.train.max_steps, job.train.max_minutes * 60)
+    accuracy = _accuracy(job, ready, report)
+    if not isinstance(ready, Prepared):
+        trainer = method_trainer(job, run, ready, clock, accuracy)
+        return trainer, _watch(trainer, job, run, ready, report)
+    solving = _solving(job, run, ready, clock, accuracy)
+    if ready.room.is_worth_a_rehearsal(ready.fit):
+        solving.add_callback(Rehearsal(lambda: _rehearse(solving, job, ready)))
+    stop = _watch(solving, job, run, ready, report)
+    _watch_memory(solving, job, ready, report)
+    return solving, stop
+
+
+def _solving(
+    job: TrainJob, run: Run, ready: Prepared, clock: Clock, accuracy: Callable[[], float] | None
+) -> ReasonTrainer:
+    """The trainer of solutions."""
     from reason_cli.engine.sharding import ShardedTrainer
-    from reason_cli.engine.trainer import Clock, ReasonTrainer, arguments
+    from reason_cli.engine.trainer import ReasonTrainer, arguments
 
     data = ready.data
-    clock = Clock(job.train.max_steps, job.train.max_minutes * 60)
-    stop = callbacks.Stop(clock)
-    writer = SummaryWriter(str(run.tensorboard)) if processes.is_first() else None
     streams = isinstance(data.rows, Stream)
     evaluates = data.held_out_rows is not None
-    if job.train.load_best != "off" and not evaluates:
-        raise ReasonError("train.load_best needs held-out rows", "set --validation or --validation-split")
     sharded = job.train.parallel == "fsdp" and processes.count() > 1
     trainer = (ShardedTrainer if sharded else ReasonTrainer)(
         clock=clock,
         options=job.train,
         mixture=data.mixture,
-        accuracy=_accuracy(job, ready, report),
+        accuracy=accuracy,
         micro_batch_size=ready.fit.micro_batch_size,
         model=ready.model,
         args=arguments(job.train, ready.precision, ready.device.type, run, evaluates=evaluates, streams=streams),
@@ -211,28 +226,46 @@ def _trainer(job: TrainJob, run: Run, ready: Prepared, report: Reporter) -> tupl
             f"several processes cannot train '{job.architecture.name}': its loss takes no num_items_in_batch",
             "leave --nproc out",
         )
+    return trainer
+
+
+def _watch(trainer: Loop, job: TrainJob, run: Run, ready: Ready, report: Reporter) -> Stop:
+    """Figures, progress, samples, complete checkpoints and a clean stop."""
+    from torch.utils.tensorboard import SummaryWriter
+    from transformers import PrinterCallback
+    from transformers.integrations import TensorBoardCallback
+
+    from reason_cli.engine import callbacks
+
+    stop = callbacks.Stop(trainer.clock)
+    writer = SummaryWriter(str(run.tensorboard)) if processes.is_first() else None
     trainer.remove_callback(PrinterCallback)
-    if ready.room.is_worth_a_rehearsal(ready.fit):
-        trainer.add_callback(callbacks.Rehearsal(lambda: _rehearse(trainer, job, ready)))
     # Metrics first: it adds the figures that the others show and draw.
     metrics = callbacks.Metrics(run, trainer.tokens_seen, lambda: job.architecture.figures(ready.model))
     drawing = [TensorBoardCallback(writer)] if writer else []
-    for callback in (metrics, callbacks.Progress(report, clock), *drawing, callbacks.Seal(), stop):
+    for callback in (metrics, callbacks.Progress(report, trainer.clock), *drawing, callbacks.Seal(), stop):
         trainer.add_callback(callback)
+    if job.train.load_best != "off":
+        trainer.add_callback(callbacks.LastValidation(stop))
+    if job.train.samples:
+        trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
+    return stop
+
+
+def _watch_memory(trainer: ReasonTrainer, job: TrainJob, ready: Prepared, report: Reporter) -> None:
+    """Fewer rows at a time where memory is short; where a stream of rows stands."""
+    from reason_cli.engine import callbacks
+
     recomputes = ready.fit.gradient_checkpointing
     size = callbacks.MicroBatch(report, lambda: trainer.micro_batch_size, gradient_checkpointing=recomputes)
     trainer.add_callback(size)
     if ready.device.type == "cpu" and ready.room.free is not None:
         least = margin(job.hardware, "cpu", ready.room.free)
         trainer.add_callback(callbacks.HeapGuard(lambda: free_bytes(ready.device), least))
-    if job.train.load_best != "off":
-        trainer.add_callback(callbacks.LastValidation(stop))
-    if isinstance(data.rows, Stream):
+    rows = ready.data.rows
+    if isinstance(rows, Stream):
         batches = job.train.gradient_accumulation_steps * processes.count()
-        trainer.add_callback(callbacks.StreamPlace(data.rows, batches))
-    if job.train.samples:
-        trainer.add_callback(callbacks.Samples(_sampler(job, ready, report, writer)))
-    return trainer, stop
+        trainer.add_callback(callbacks.StreamPlace(rows, batches))
 
 
 def _rehearse(trainer: ReasonTrainer, job: TrainJob, ready: Prepared) -> None:
@@ -247,7 +280,7 @@ def _dealt(rows: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
     return rows if alone else Dealt(rows, tokenizer.pad_token_id)
 
 
-def _accuracy(job: TrainJob, ready: Prepared, report: Reporter) -> Callable[[], float] | None:
+def _accuracy(job: TrainJob, ready: Ready, report: Reporter) -> Callable[[], float] | None:
     """A function that answers the same few held-out questions and gives the share of right answers."""
     from reason_cli.engine.sharding import whole
 
@@ -274,7 +307,7 @@ def _accuracy(job: TrainJob, ready: Prepared, report: Reporter) -> Callable[[], 
     return share
 
 
-def _sampler(job: TrainJob, ready: Prepared, report: Reporter, writer: Any):
+def _sampler(job: TrainJob, ready: Ready, report: Reporter, writer: Any):
     """A function that answers a few held-out questions and shows them; the first process alone does."""
     from reason_cli.engine.sharding import whole
 

@@ -91,43 +91,47 @@ def learning_rate_factor(step: int, clock: Clock, warmup_steps: int, shape: str)
     return max(0.0, SHAPES[shape](min(1.0, clock.progress(step))))
 
 
-def arguments(
-    options: TrainOptions, precision: Precision, device_type: str, run: Run, *, evaluates: bool, streams: bool
-) -> TrainingArguments:
+def argument_values(
+    options: TrainOptions, precision: Precision, device_type: str, run: Run, *, evaluates: bool
+) -> dict[str, Any]:
     """The options in the Trainer's words."""
-    return TrainingArguments(
-        output_dir=str(run.checkpoints),
-        max_steps=options.max_steps,
-        optim=LIBRARY_NAMES[options.optimizer],
-        torch_compile=options.compile,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        adam_beta1=options.adam_beta1,
-        adam_beta2=options.adam_beta2,
-        max_grad_norm=options.max_grad_norm,
-        per_device_train_batch_size=options.micro_batch_size * options.gradient_accumulation_steps,
-        per_device_eval_batch_size=options.micro_batch_size,
-        eval_strategy="steps" if evaluates else "no",
-        eval_steps=options.eval_steps,
-        save_steps=options.save_steps,
-        save_total_limit=options.keep_checkpoints,
-        logging_steps=options.logging_steps,
-        logging_nan_inf_filter=False,
-        seed=options.seed,
-        data_seed=options.seed,
-        bf16=precision.name == "bf16",
-        fp16=precision.name == "fp16",
-        use_cpu=device_type == "cpu",
-        dataloader_pin_memory=device_type == "cuda",
-        ignore_data_skip=streams,  # a stream goes on by itself where the checkpoint's stood
-        prediction_loss_only=True,
-        remove_unused_columns=False,
-        report_to="none",
-        disable_tqdm=True,
-        load_best_model_at_end=options.load_best != "off",
-        metric_for_best_model=BEST[options.load_best],
-        greater_is_better=options.load_best == "accuracy",
-    )
+    return {
+        "output_dir": str(run.checkpoints),
+        "max_steps": options.max_steps,
+        "optim": LIBRARY_NAMES[options.optimizer],
+        "torch_compile": options.compile,
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+        "adam_beta1": options.adam_beta1,
+        "adam_beta2": options.adam_beta2,
+        "max_grad_norm": options.max_grad_norm,
+        "per_device_train_batch_size": options.micro_batch_size * options.gradient_accumulation_steps,
+        "per_device_eval_batch_size": options.micro_batch_size,
+        "eval_strategy": "steps" if evaluates else "no",
+        "eval_steps": options.eval_steps,
+        "save_steps": options.save_steps,
+        "save_total_limit": options.keep_checkpoints,
+        "logging_steps": options.logging_steps,
+        "logging_nan_inf_filter": False,
+        "seed": options.seed,
+        "data_seed": options.seed,
+        "bf16": precision.name == "bf16",
+        "fp16": precision.name == "fp16",
+        "use_cpu": device_type == "cpu",
+        "dataloader_pin_memory": device_type == "cuda",
+        "prediction_loss_only": True,
+        "remove_unused_columns": False,
+        "report_to": "none",
+        "disable_tqdm": True,
+        "load_best_model_at_end": options.load_best != "off",
+        "metric_for_best_model": BEST[options.load_best],
+        "greater_is_better": options.load_best == "accuracy",
+    }
+
+
+def arguments(*options: Any, evaluates: bool, streams: bool) -> TrainingArguments:
+    """The same as an object; a stream goes on by itself where the checkpoint's stood."""
+    return TrainingArguments(**argument_values(*options, evaluates=evaluates), ignore_data_skip=streams)
 
 
 @contextmanager
@@ -142,7 +146,60 @@ def random_state_kept(device: torch.device) -> Iterator[None]:
             place.set_rng_state(state)
 
 
-class ReasonTrainer(Trainer):
+class Loop(Trainer):
+    """What every method of training shares: complete checkpoints, what decays, a rate that knows the clock."""
+
+    def __init__(self, *, clock: Clock, options: TrainOptions, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.clock = clock
+        self.options = options
+
+    def tokens_seen(self) -> int:
+        """Tokens trained on so far."""
+        raise NotImplementedError
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """The library's; it is there when every process has written its part."""
+        super()._save_checkpoint(model, trial)
+        processes.wait()
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        """The library's; it does not know a model of its own that carries an adapter."""
+        if not adapters.is_adapted(self.model):
+            return super()._load_from_checkpoint(resume_from_checkpoint, model)
+        return adapters.load(self.model, Path(resume_from_checkpoint))  # type: ignore[arg-type]
+
+    def _load_best_model(self) -> None:
+        """The same for the best checkpoint."""
+        if not adapters.is_adapted(self.model):
+            return super()._load_best_model()
+        return adapters.load(self.model, Path(str(self.state.best_model_checkpoint)))  # type: ignore[arg-type]
+
+    def save_now(self) -> None:
+        """A checkpoint of the last finished step, as the loop itself would write it."""
+        self._save_checkpoint(self.model, trial=None)  # type: ignore[arg-type]
+        self.control = self.callback_handler.on_save(self.args, self.state, self.control)
+
+    def get_decay_parameter_names(self, model: PreTrainedModel | nn.Module) -> list[str]:
+        """Matrices alone decay, and of those none that its architecture marks `_no_weight_decay`."""
+        return [
+            name
+            for name, parameter in model.named_parameters()
+            if parameter.ndim >= 2 and not getattr(parameter, "_no_weight_decay", False)
+        ]
+
+    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LambdaLR:
+        """Warm-up and fall by steps or by the clock, whichever is further."""
+        if self.lr_scheduler is None:
+            options = self.options
+            self.lr_scheduler = LambdaLR(
+                optimizer or self.optimizer,  # type: ignore[arg-type]
+                lambda step: learning_rate_factor(step, self.clock, options.warmup_steps, options.lr_scheduler),
+            )
+        return self.lr_scheduler
+
+
+class ReasonTrainer(Loop):
     """The Trainer; `clock` sets the fall of the learning rate, `mixture` how much of each source is trained on.
 
     `accuracy`, where given, answers and grades held-out questions at each validation; it stands beside the loss.
@@ -159,9 +216,7 @@ class ReasonTrainer(Trainer):
         micro_batch_size: int = 0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
-        self.clock = clock
-        self.options = options
+        super().__init__(clock=clock, options=options, **kwargs)
         self.mixture = mixture
         self.accuracy = accuracy
         collator: Any = self.data_collator
@@ -326,28 +381,6 @@ class ReasonTrainer(Trainer):
             collate_fn=lambda batches: self.data_collator(list(chain.from_iterable(batches))),
         )
 
-    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """The library's; it is there when every process has written its part."""
-        super()._save_checkpoint(model, trial)
-        processes.wait()
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        """The library's; it does not know a model of its own that carries an adapter."""
-        if not adapters.is_adapted(self.model):
-            return super()._load_from_checkpoint(resume_from_checkpoint, model)
-        return adapters.load(self.model, Path(resume_from_checkpoint))  # type: ignore[arg-type]
-
-    def _load_best_model(self) -> None:
-        """The same for the best checkpoint."""
-        if not adapters.is_adapted(self.model):
-            return super()._load_best_model()
-        return adapters.load(self.model, Path(str(self.state.best_model_checkpoint)))  # type: ignore[arg-type]
-
-    def save_now(self) -> None:
-        """A checkpoint of the last finished step, as the loop itself would write it."""
-        self._save_checkpoint(self.model, trial=None)  # type: ignore[arg-type]
-        self.control = self.callback_handler.on_save(self.args, self.state, self.control)
-
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
         """Seeded, in batches of like length, so that little of a batch is padding."""
         dataset: Any = train_dataset or self.train_dataset
@@ -364,21 +397,3 @@ class ReasonTrainer(Trainer):
 
     def _get_eval_sampler(self, eval_dataset: Any) -> InOrder:
         return InOrder(len(eval_dataset), processes.filled(self.args.per_device_eval_batch_size))
-
-    def get_decay_parameter_names(self, model: PreTrainedModel | nn.Module) -> list[str]:
-        """Matrices alone decay, and of those none that its architecture marks `_no_weight_decay`."""
-        return [
-            name
-            for name, parameter in model.named_parameters()
-            if parameter.ndim >= 2 and not getattr(parameter, "_no_weight_decay", False)
-        ]
-
-    def create_scheduler(self, num_training_steps: int, optimizer: Optimizer | None = None) -> LambdaLR:
-        """Warm-up and fall by steps or by the clock, whichever is further."""
-        if self.lr_scheduler is None:
-            options = self.options
-            self.lr_scheduler = LambdaLR(
-                optimizer or self.optimizer,  # type: ignore[arg-type]
-                lambda step: learning_rate_factor(step, self.clock, options.warmup_steps, options.lr_scheduler),
-            )
-        return self.lr_scheduler

@@ -31,33 +31,58 @@ from reason_cli.errors import ReasonError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+Reader = Callable[[TrainJob, Source, Reporter], Loaded]
 SAMPLE = 20_000  # rows that a BPE is trained on, and that a stream's held-out rows come from
 MOST_HELD_OUT = 1_000  # rows that watch the loss of a stream
 PLACE = "StreamPlace"  # under which a checkpoint's trainer state keeps where its stream stood
 
 
 @dataclass
-class TrainingRows:
-    """What a run learns from and is watched by, as token ids, with the tokenizer that made them."""
+class Lessons:
+    """What a run learns from and is watched by, whatever the method, with the tokenizer that it is written with.
+
+    `rows` have a length and, unless they are streamed, `tokens`.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     encoder: Encoder
-    rows: TokenDataset | PackedDataset | Stream
+    rows: Any
     held_out: list[Item]
+    contaminated: list[Contaminated] = field(default_factory=list, kw_only=True)
+    summaries: list[dict[str, Any]] = field(default_factory=list, kw_only=True)
+
+
+@dataclass
+class TrainingRows(Lessons):
+    """The same as token ids with labels."""
+
+    rows: TokenDataset | PackedDataset | Stream
     held_out_rows: TokenDataset | None
     mixture: Mixture | None = None
-    contaminated: list[Contaminated] = field(default_factory=list)
-    summaries: list[dict[str, Any]] = field(default_factory=list)
     sample: Sequence[Item] = ()
+
+
+@dataclass
+class Gathered:
+    """The items of all sources, cleaned and split, by source, and what became of their rows."""
+
+    loaded: list[Loaded]
+    training: list[list[Item]]
+    held_out: list[Item]
+    contaminated: list[Contaminated]
+
+    @property
+    def summaries(self) -> list[dict[str, Any]]:
+        return [part.summary() for part in self.loaded]
 
 
 def training_rows(job: TrainJob, report: Reporter, resume: Path | None) -> TrainingRows:
     """The rows of a job. `resume` is a checkpoint, whose tokenizer and place in a stream are gone on with."""
-    known = _benchmarks(job, report)
-    return _streamed(job, known, report, resume) if _streams(job) else _gathered(job, known, report, resume)
+    known = benchmarks_of(job, report)
+    return _streamed(job, known, report, resume) if streams(job) else _whole(job, known, report, resume)
 
 
-def _benchmarks(job: TrainJob, report: Reporter) -> Benchmarks:
+def benchmarks_of(job: TrainJob, report: Reporter) -> Benchmarks:
     """The test questions that the rows are searched for: those of every benchmark at hand that is not trained on."""
     trained = {source.label for source in job.sources}
     for source in job.benchmarks:
@@ -72,7 +97,8 @@ def _benchmarks(job: TrainJob, report: Reporter) -> Benchmarks:
     return known
 
 
-def _streams(job: TrainJob) -> bool:
+def streams(job: TrainJob) -> bool:
+    """Whether rows are read while they are trained on: asked for, or because a source is too large."""
     asked = job.data.streaming
     return asked == "on" or (
         asked == "auto" and any(source.large and not take_of(job, source) for source in job.sources)
@@ -90,27 +116,39 @@ def load_training_rows(job: TrainJob, source: Source, report: Reporter) -> Loade
     return load(source, take=take_of(job, source), seed=job.train.seed, refuse_bad=refuse, report=report)
 
 
-def _template(job: TrainJob) -> Template:
+def template_of(job: TrainJob) -> Template:
+    """What is put around the job's examples."""
     return Template(job.data.style, job.data.system_prompt)
 
 
-def _tokenizer(job: TrainJob, items: Sequence[Item], resume: Path | None) -> PreTrainedTokenizerBase:
+def tokenizer_of(job: TrainJob, items: Sequence[Item], resume: Path | None) -> PreTrainedTokenizerBase:
+    """The tokenizer of a run: its checkpoint's own, or one that `items` are written with."""
     own = resume or initial_folder(job)
     if own is not None:
         return with_template(tokenizers.load(str(own)), own)
-    return processes.agreed(lambda: tokenizers.build(job.tokenizer, plain_texts(items[:SAMPLE], _template(job))))
+    return processes.agreed(lambda: tokenizers.build(job.tokenizer, plain_texts(items[:SAMPLE], template_of(job))))
 
 
 # --- read whole --------------------------------------------------------------------------------------------------
 
 
-def _gathered(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path | None) -> TrainingRows:
-    loaded = [load_training_rows(job, source, report) for source in job.sources]
+def gather(job: TrainJob, known: Benchmarks, report: Reporter, read: Reader = load_training_rows) -> Gathered:
+    """All rows of a job's sources as items: cleaned, without duplicates where that was asked for, and split.
+
+    `read` gives those of one source.
+    """
+    loaded = [read(job, source, report) for source in job.sources]
     cleaned = [clean(part, known, drop=job.data.decontaminate, report=report) for part in loaded]
     groups = _without_duplicates(job, loaded, [keyed(part.items) for part in cleaned], report)
-    training, held_out = _split(job, groups, report)
-    tokenizer = _tokenizer(job, [item for group in training for item in group], resume)
-    encoder = Encoder(tokenizer, _template(job), job.options.max_seq_len)
+    training, held_out = _split(job, groups, report, read)
+    return Gathered(loaded, training, held_out, [one for part in cleaned for one in part.contaminated])
+
+
+def _whole(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path | None) -> TrainingRows:
+    found = gather(job, known, report)
+    loaded, training, held_out = found.loaded, found.training, found.held_out
+    tokenizer = tokenizer_of(job, [item for group in training for item in group], resume)
+    encoder = Encoder(tokenizer, template_of(job), job.options.max_seq_len)
     cache = TokenCache.of_user() if job.data.cache else TokenCache(None)
     refuse = job.data.too_long == "refuse"
     # What the first process has put on disk the others take from there.
@@ -119,8 +157,7 @@ def _gathered(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
         held_ids = tokenise(encoder, [held_out], refuse_long=refuse, cache=cache, report=report) if held_out else None
     rows = _packed(job, ids, _has_texts(training), report)
     ready = TrainingRows(tokenizer, encoder, rows, held_out, held_ids, _mixture(loaded, rows))
-    ready.contaminated = [one for part in cleaned for one in part.contaminated]
-    ready.summaries = [part.summary() for part in loaded]
+    ready.contaminated, ready.summaries = found.contaminated, found.summaries
     _say(ready, loaded, report)
     return ready
 
@@ -139,10 +176,12 @@ def _without_duplicates(
     return groups if policy == "keep" else kept
 
 
-def _split(job: TrainJob, groups: list[list[Keyed]], report: Reporter) -> tuple[list[list[Item]], list[Item]]:
+def _split(
+    job: TrainJob, groups: list[list[Keyed]], report: Reporter, read: Reader
+) -> tuple[list[list[Item]], list[Item]]:
     if not job.validation:
         return split_held_out(groups, job.data.validation_split, job.train.seed)
-    held = [item for source in job.validation for item in load_training_rows(job, source, report).items]
+    held = [item for source in job.validation for item in read(job, source, report).items]
     training, _ = divide(groups, {key_of(item) for item in held})
     return training, held
 
@@ -204,8 +243,8 @@ def _streamed(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
     start = Start.first(len(sources))
     sample = [drawn.item for drawn in islice(_draws(job, sources)(start.position), SAMPLE)]
     held_out, is_held = _held_out(job, sample, report)
-    tokenizer = _tokenizer(job, [item for item in sample if not is_held(item)], resume)
-    encoder = Encoder(tokenizer, _template(job), job.options.max_seq_len)
+    tokenizer = tokenizer_of(job, [item for item in sample if not is_held(item)], resume)
+    encoder = Encoder(tokenizer, template_of(job), job.options.max_seq_len)
     stream = Stream(
         _draws(job, sources),
         encoder,
