@@ -28,7 +28,10 @@ class PuzzleOptions(ArchitectureOptions):
     n_deep_recursions: int = option(2, "of those together in a supervision step; the last has gradients", minimum=1)
     n_supervision_steps: int = option(4, "answers in a row, each with its loss", minimum=1)
     steps_at_test: int = option(0, "supervision steps outside of training; 0: as many as in training", minimum=0)
-    halting: bool = option(True, "learn when the answer is right, and leave it so outside of training")
+    halting: bool = option(True, "a head learns whether the answer is right")
+    halt_at_test: bool = option(
+        False, "outside of training, keep an answer that the head holds to be right: faster, less exact"
+    )
 
     def __post_init__(self) -> None:
         """Raises `ReasonError` for heads that do not fit."""
@@ -83,6 +86,7 @@ class TRMPuzzle(Architecture):
             n_supervision_steps=options.n_supervision_steps,
             steps_at_test=options.steps_at_test,
             halting=options.halting,
+            halt_at_test=options.halt_at_test,
             newline=newline[0] if len(newline) == 1 else None,
             header=header,
             footer=footer,
@@ -94,15 +98,12 @@ class TRMPuzzle(Architecture):
         return PuzzleForCausalLM(config)
 
     def load(self, path: Path, options: PuzzleOptions) -> PreTrainedModel:
-        """The model of a folder, with as many steps outside of training as the options say, and without its halting
-        head where they do not want it.
-        """
+        """The model of a folder, outside of training run as the options say."""
         from reason_trm.puzzle_model import PuzzleForCausalLM
 
         model = PuzzleForCausalLM.from_pretrained(path)
         model.config.steps_at_test = options.steps_at_test
-        if not options.halting:
-            model.never_halt()
+        model.config.halt_at_test = options.halt_at_test
         return model
 
     def estimate(self, options: Any, load: Load) -> Estimate:

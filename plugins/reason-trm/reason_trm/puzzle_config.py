@@ -15,7 +15,8 @@ class PuzzleConfig(PretrainedConfig):
     n_deep_recursions      of those together, all but the last without gradients
     n_supervision_steps    of these together, each with its loss, what is carried on without gradients
     steps_at_test          supervision steps outside of training; 0: as many as in training
-    halting                whether a head tells when the answer is right; outside of training it is then left as it is
+    halting                whether a head learns to tell if the answer is right
+    halt_at_test           whether an answer that it holds to be right is kept outside of training
     newline                id of the token that ends a line of a grid; None: a question is one line
     header, footer         token ids right before and right after the question, as the chat template writes them
     """
@@ -33,6 +34,7 @@ class PuzzleConfig(PretrainedConfig):
     n_supervision_steps: int = 4
     steps_at_test: int = 0
     halting: bool = True
+    halt_at_test: bool = False
     newline: int | None = None
     header: list[int] | None = None
     footer: list[int] | None = None

@@ -130,10 +130,6 @@ class PuzzleForCausalLM(PreTrainedModel, GenerationMixin):
     def set_output_embeddings(self, new: Any) -> None:
         self.lm_head = new
 
-    def never_halt(self) -> None:
-        """Drop the halting head: all rows take all steps."""
-        self.halt_head, self.config.halting = None, False
-
     def forward(
         self,
         input_ids: Tensor,
@@ -182,10 +178,11 @@ class PuzzleForCausalLM(PreTrainedModel, GenerationMixin):
         return self.embeddings(tokens) + self.line_embeddings(lines) + self.column_embeddings(columns)
 
     def steps(self, x: Tensor, asked: Questions) -> Iterator[Step]:
-        """The supervision steps in turn. Outside of training a row whose answer is held to be right keeps it."""
+        """The supervision steps in turn. With `halt_at_test` a row whose answer is held to be right then keeps it."""
         config = self.config
         count = config.n_supervision_steps
         count = count if self.training else config.steps_at_test or count
+        keeps = config.halt_at_test and not self.training
         real = asked.real
         mask = None if bool(real.all()) else real[:, None, None]
         y, z = (start.to(x.dtype).expand_as(x) for start in (self.y_start, self.z_start))
@@ -197,10 +194,10 @@ class PuzzleForCausalLM(PreTrainedModel, GenerationMixin):
             return hidden
 
         for _ in range(count):
-            if step is not None and not self.training and step.halt is not None and bool((step.halt > 0).all()):
+            if keeps and step is not None and step.halt is not None and bool((step.halt > 0).all()):
                 return
             y, z = deep_recursion(network, x, y, z, config.n_latent_steps, config.n_deep_recursions)
-            step = self.read(y, real, None if self.training else step)
+            step = self.read(y, real, step if keeps else None)
             yield step
             y, z = y.detach(), z.detach()
 

@@ -27,6 +27,12 @@ def one_thread():
 
 
 @pytest.fixture(scope="session")
+def small():
+    """Options of the models here."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
 def tokenizer():
     return byte_tokenizer()
 

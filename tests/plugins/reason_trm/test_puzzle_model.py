@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 import torch
-from conftest import SMALL
 from reason_trm.puzzle_architecture import PRESETS, PuzzleOptions, TRMPuzzle
 from reason_trm.recursion import deep_recursion
 
@@ -164,8 +163,7 @@ def test_more_steps_are_taken_at_test_and_only_there(puzzle, conversation):
 
 
 def test_a_row_that_halts_keeps_its_answer_and_the_others_go_on(puzzle, conversation, tokenizer):
-    model, free = puzzle(steps_at_test=6), puzzle(halting=False, steps_at_test=6)
-    free.load_state_dict(model.state_dict(), strict=False)
+    model, free = puzzle(steps_at_test=6, halt_at_test=True), puzzle(steps_at_test=6)
     given = batch(conversation, tokenizer.pad_token_id)
     asked = model.questions(given["input_ids"], given["attention_mask"], given["labels"])
     with torch.no_grad():
@@ -178,15 +176,15 @@ def test_a_row_that_halts_keeps_its_answer_and_the_others_go_on(puzzle, conversa
         assert torch.equal(steps[-1].logits[row], unhalted[at].logits[row])
 
 
-def test_a_trained_model_is_loaded_with_other_steps_and_without_halting(puzzle, conversation, tmp_path):
-    model = puzzle()
-    model.save_pretrained(tmp_path)
-    loaded = TRMPuzzle().load(tmp_path, PuzzleOptions(**SMALL, steps_at_test=6, halting=False)).eval()
-    free = puzzle(halting=False, steps_at_test=6)
-    free.load_state_dict(model.state_dict(), strict=False)
+def test_a_trained_model_is_loaded_with_other_steps_at_test(puzzle, conversation, tmp_path, small):
+    puzzle().save_pretrained(tmp_path)
+    options = PuzzleOptions(**small, steps_at_test=6, halt_at_test=True)
+    loaded = TRMPuzzle().load(tmp_path, options).eval()
     ids, labels = conversation("10\n02", "12\n22")
-    assert torch.equal(loaded(input_ids=ids, labels=labels).loss, free(input_ids=ids, labels=labels).loss)
-    assert loaded.config.steps_at_test == 6 and not loaded.config.halting
+    expected = puzzle(steps_at_test=6, halt_at_test=True)(input_ids=ids, labels=labels).loss
+    assert torch.equal(loaded(input_ids=ids, labels=labels).loss, expected)
+    assert not torch.equal(puzzle()(input_ids=ids, labels=labels).loss, expected)
+    assert loaded.config.steps_at_test == 6 and loaded.config.halt_at_test
 
 
 def test_a_question_with_more_places_than_the_model_is_refused(puzzle):
