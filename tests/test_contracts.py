@@ -37,11 +37,21 @@ def architectures():
     return sorted({BOARD.architecture(name).architecture.name for name in names("architecture")})
 
 
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A pretrained model for architectures that tune one."""
+    folder, tokenizer = tmp_path_factory.mktemp("base"), testing.byte_tokenizer()
+    testing.TinyLlama().build(testing.TinyLlamaOptions(), tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.mark.parametrize("name", architectures())
-def test_every_architecture_keeps_the_contract(name):
+def test_every_architecture_keeps_the_contract(name, base):
     architecture = BOARD.architecture(name).architecture
     fields = {field.name for field in dataclasses.fields(architecture.Options)}
-    small = {key: value for key, value in SMALL.items() if key in fields}
+    of_base = {"base": str(base), "quantization": "none"}
+    small = {key: value for key, value in {**SMALL, **of_base}.items() if key in fields}
     testing.check_architecture(architecture, dataclasses.replace(architecture.Options(), **small))
 
 
