@@ -1,0 +1,68 @@
+"""The tiny recursive model on Sudoku: puzzles solved whole, held out from training, by supervision steps at test.
+
+    python benchmarks/trm_puzzle.py --profiles sudoku4 sudoku6 --seeds 0
+
+Each row is a whole `reason train --profile PROFILE`, timed from outside, then an evaluation of 1,000 puzzles for each
+number of steps: with all of them taken, and with `halt_at_test`, by which a row that the halting head holds to be right
+keeps its answer.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+
+def reason(*arguments: object) -> str:
+    """What `reason ARGUMENTS` prints; fails when it does."""
+    command = [sys.executable, "-m", "reason_cli", *map(str, arguments)]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def accuracy(run: Path, threads: int, limit: int, **model: object) -> float:
+    """The share of held-out puzzles that a run solves whole, its model run as `model` says."""
+    settings = [text for key, value in model.items() for text in ("--set", f"model.{key}={value}")]
+    asked = ["--checkpoint", run, "--limit", limit, "--threads", threads, "--no-report", "--json"]
+    (found,) = json.loads(reason("eval", "sudoku", *asked, *settings))
+    return found["accuracy"]
+
+
+def main() -> None:
+    """Train, evaluate, print a table for each profile and how much further steps cost at most."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--profiles", nargs="+", default=["sudoku4", "sudoku6"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
+    parser.add_argument("--limit", type=int, default=1000, help="puzzles of an evaluation")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="where the run directories go; those that are there are taken")
+    arguments = parser.parse_args()
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="trm-puzzle-"))
+    table = Table("profile", "seed", "minutes", "halting", *(f"{steps} steps" for steps in arguments.steps))
+    worst = 0.0
+    for profile in arguments.profiles:
+        for seed in arguments.seeds:
+            run, start, minutes = folder / f"{profile}-{seed}", time.perf_counter(), ""
+            if not run.exists():
+                asked = ["--profile", profile, "--seed", seed, "--threads", arguments.threads, "--output", run]
+                reason("train", *asked)
+                minutes = f"{(time.perf_counter() - start) / 60:.1f}"
+            for halting in (False, True):
+                found = [
+                    accuracy(run, arguments.threads, arguments.limit, steps_at_test=steps, halt_at_test=halting)
+                    for steps in arguments.steps
+                ]
+                best = [max(found[: place + 1]) - share for place, share in enumerate(found)]
+                worst = max(worst, *best)
+                table.add_row(profile, str(seed), minutes, "yes" if halting else "no", *(f"{x:.1%}" for x in found))
+    Console(width=120).print(table, f"more steps are worse than fewer by at most {100 * worst:.1f} points", sep="\n")
+
+
+if __name__ == "__main__":
+    main()
