@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Load
+from reason_cli.engine import adapters
 from reason_cli.engine.chat import has_chat_template
 from reason_cli.engine.identity import weights_sha256
 from reason_cli.engine.job import TrainJob
@@ -41,9 +42,12 @@ def first_model(job: TrainJob, tokenizer: PreTrainedTokenizerBase, resume: Path 
     folder = None if resume else initial_folder(job)
     if folder is None:
         return job.architecture.build(job.options, tokenizer)
+    if (folder / ADAPTER).is_file():
+        model = job.architecture.build(job.options, tokenizer)  # loaded as it stands it would not be trained
+        adapters.load(model, folder)
+        return model
     model = load_weights(job, folder)
-    if not (folder / ADAPTER).is_file():
-        _check_size(job, model, folder)
+    _check_size(job, model, folder)
     return model
 
 

@@ -254,3 +254,19 @@ def test_recurrent_models_learn_from_their_answers(arch, tmp_path):
     lines = [line for line in read_lines(tmp_path / "run" / "metrics.jsonl") if "reward" in line]
     assert len(lines) == 2
     assert abs(lines[0]["kl"]) < 1e-5, "dropout is off, and padding on the left changes nothing"
+
+
+def test_an_adapter_on_any_base_learns_from_its_answers(trained, tmp_path):
+    adapter = ("--arch", "qlora", "--set", f"model.base={trained[0] / 'final'}", "--set", "model.quantization=none")
+    more = ("--set", "model.max_seq_len=128", "--set", "grpo.beta=0.1", "--set", "grpo.length_weight=1")
+    learn(tmp_path / "run", None, *adapter, *GRPO, *more, steps=3).ok()
+    lines = [line for line in read_lines(tmp_path / "run" / "metrics.jsonl") if "reward" in line]
+    assert abs(lines[0]["kl"]) < 1e-5 < abs(lines[2]["kl"])
+    assert (tmp_path / "run" / "final" / "adapter_model.safetensors").is_file()
+    learn(tmp_path / "more", tmp_path / "run", "--method", "dpo", "--dataset", _pairs(tmp_path), steps=2).ok()
+    lines = [line for line in read_lines(tmp_path / "more" / "metrics.jsonl") if "grad_norm" in line]
+    assert lines and all(line["grad_norm"] > 0 for line in lines)
+
+
+def _pairs(folder):
+    return write_rows(folder / "pairs.jsonl", PREFERRED)
