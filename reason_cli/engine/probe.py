@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Architecture, ArchitectureOptions, Load
 from reason_cli.engine.hardware import Precision, autocast, bf16_gain, pick_precision
+from reason_cli.engine.tokens import IGNORED
 from reason_cli.engine.user_cache import user_cache
 from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import write_json
@@ -207,7 +208,10 @@ def _batch(subject: Subject, device: torch.device) -> dict[str, torch.Tensor]:
 
     random = torch.Generator().manual_seed(0)
     ids = torch.randint(subject.vocab_size, (subject.rows, subject.length), generator=random).to(device)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids}
+    labels = ids.clone()
+    if not subject.architecture.causal:
+        labels[:, : subject.length // 2] = IGNORED  # a question, and its answer
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": labels}
 
 
 def _seconds(model: PreTrainedModel, batch: Mapping[str, Any], precision: Precision, device: torch.device) -> float:

@@ -4,7 +4,11 @@ import json
 
 import pytest
 import support
+import torch
+from reason_trm.puzzle_architecture import PuzzleOptions, TRMPuzzle
 from safetensors.torch import load_file
+
+from reason_cli.engine import probe
 
 SMALL = {
     "model.d_model": 32,
@@ -67,6 +71,13 @@ def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path):
     support.run("train", "--resume", str(twice)).ok()
     whole, resumed = (load_file(run / "final" / "model.safetensors") for run in (once, twice))
     assert all((whole[name] == resumed[name]).all() for name in whole)
+
+
+def test_its_speed_is_measured():
+    small = PuzzleOptions(d_model=32, n_head=2, max_seq_len=64, n_supervision_steps=1)
+    subject = probe.Subject("trm-puzzle", TRMPuzzle(), small, 261, 2, 33)
+    speed = probe.measure([subject], torch.device("cpu"), "fp32", lambda said: None)
+    assert [point.preset for point in speed.points] == ["trm-puzzle"]
 
 
 def test_a_maze_is_learned_as_well(tmp_path):
