@@ -47,7 +47,7 @@ ANSWERS = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=400, help="optimizer steps of GRPO")
+    parser.add_argument("--steps", type=int, default=300, help="optimizer steps of GRPO")
     parser.add_argument("--folder", type=Path, help="where runs are kept")
     given = parser.parse_args()
     folder = given.folder or Path(tempfile.mkdtemp(prefix="grpo-"))
