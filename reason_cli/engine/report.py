@@ -81,6 +81,8 @@ def reporter(inner: Reporter, path: Path) -> Reporter:
 
 def hush_libraries() -> None:
     """Turn off the libraries' own progress bars and retries' chatter: one bar at a time, one line for what is wrong."""
+    # peft imports bitsandbytes, which warns of kernels that it does not need: before either is imported.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     import datasets
     import huggingface_hub
     import transformers

@@ -56,9 +56,9 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
 
     Of several processes (`processes.joined`) all call this, and the first writes.
     """
+    hush_libraries()
     from transformers import set_seed
 
-    hush_libraries()
     report = reporter(report, run.log)
     set_seed(job.train.seed)
     check_steps(job.train, resume, report)
