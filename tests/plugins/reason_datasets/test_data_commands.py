@@ -10,7 +10,7 @@ from published_rows import PUBLISHED
 from support import run, write_rows
 
 FORMATTERS = {formatter.name: formatter for formatter in reason_datasets.register_datasets()}
-MADE = ("word-problems@20", "gsm-symbolic@20", "reasoning-gym/chain_sum@20")
+MADE = ("word-problems@20", "gsm-symbolic@20", "reasoning-gym/chain_sum@20", "sudoku@20", "maze@20")
 
 
 @pytest.fixture

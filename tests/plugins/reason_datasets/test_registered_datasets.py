@@ -11,7 +11,7 @@ import reason_datasets
 def test_every_formatter_is_registered_once() -> None:
     names = [formatter.name for formatter in reason_datasets.register_datasets()]
     assert names == [
-        *("word-problems", "gsm-symbolic", "reasoning-gym"),
+        *("word-problems", "gsm-symbolic", "reasoning-gym", "sudoku", "maze"),
         *("gsm8k", "gsm-hard", "svamp", "asdiv", "multiarith", "math", "squad-v2"),
         *("mathinstruct", "metamath", "openmathinstruct", "numinamath-cot5m", "ultrachat"),
         *("the-stack-dedup", "github-code", "columns"),
@@ -19,7 +19,7 @@ def test_every_formatter_is_registered_once() -> None:
 
 
 def test_the_extractor_is_registered() -> None:
-    assert [extractor.name for extractor in reason_datasets.register_extractors()] == ["reasoning-gym"]
+    assert [extractor.name for extractor in reason_datasets.register_extractors()] == ["reasoning-gym", "grid"]
 
 
 def test_the_hooks_import_nothing_heavy_and_no_code_that_reads_rows() -> None:
