@@ -8,6 +8,11 @@ def saved_bytes(model, ids, precision="fp32"):
 
     Of the loss nothing counts but its index: its gradients are not activations.
     """
+    return saved_by(model, lambda: model.base_model(ids, use_cache=False)[0], precision)
+
+
+def saved_by(model, forward, precision):
+    """Bytes that a call of `forward`, which gives something with gradients, keeps of a model."""
     parameters = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     found = {}
 
@@ -19,6 +24,6 @@ def saved_bytes(model, ids, precision="fp32"):
 
     hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
     with hooks, torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        hidden = model.base_model(ids, use_cache=False)[0]
-    assert hidden.requires_grad
+        given = forward()
+    assert given.requires_grad
     return sum(size for size, _ in found.values())

@@ -6,6 +6,7 @@ import pytest
 import torch
 from reason_trm.puzzle_architecture import PRESETS, PuzzleOptions, TRMPuzzle
 from reason_trm.recursion import deep_recursion
+from saved_tensors import saved_by
 
 from reason_cli import Load, ReasonError
 from reason_cli.testing import byte_tokenizer
@@ -200,23 +201,6 @@ def test_heads_that_do_not_fit_are_refused():
 # --- cost --------------------------------------------------------------------------------------------------------
 
 
-def saved_bytes(model, given, precision):
-    """Bytes that a training step's forward pass keeps, parameters left out."""
-    parameters = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
-    found = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in parameters:
-            found[storage.data_ptr()] = (storage.nbytes(), tensor)  # held, so that its address stays its own
-        return tensor
-
-    hooks = torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor)
-    with hooks, torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-        model(**given).loss  # noqa: B018
-    return sum(size for size, _ in found.values())
-
-
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("changes", [{}, {"halting": False}, {"n_latent_steps": 4}, {"d_model": 128}], ids=str)
 def test_activations_are_what_autograd_saves(puzzle, changes, precision):
@@ -229,7 +213,7 @@ def test_activations_are_what_autograd_saves(puzzle, changes, precision):
     options = PuzzleOptions(**{**shape, "n_latent_steps": model.config.n_latent_steps, "n_supervision_steps": 3})
     estimate = TRMPuzzle().estimate(options, Load(len(tokenizer), 4, length, precision))
     assert estimate.parameters == model.num_parameters()
-    saved = saved_bytes(model, {"input_ids": ids, "labels": labels}, precision)
+    saved = saved_by(model, lambda: model(input_ids=ids, labels=labels).loss, precision)
     assert saved == pytest.approx(estimate.activations, rel=0.1)
 
 
@@ -237,12 +221,12 @@ def test_recomputing_changes_no_gradient_and_keeps_less(puzzle, conversation, to
     model, given = puzzle().train(), batch(conversation, tokenizer.pad_token_id)
     model(**given).loss.backward()
     gradients = [parameter.grad.clone() for parameter in model.parameters()]
-    whole = saved_bytes(model, given, "fp32")
+    whole = saved_by(model, lambda: model(**given).loss, "fp32")
     model.zero_grad()
     model.gradient_checkpointing_enable()
     model(**given).loss.backward()
     assert all(torch.allclose(p.grad, g, atol=1e-6) for p, g in zip(model.parameters(), gradients, strict=True))
-    assert saved_bytes(model, given, "fp32") < whole / 2
+    assert saved_by(model, lambda: model(**given).loss, "fp32") < whole / 2
     load = Load(261, 4, 64)
     less = dataclasses.replace(load, gradient_checkpointing=True)
     for options in PRESETS.values():
