@@ -74,6 +74,8 @@ class DataOptions:
         "think", "how the assistant writes reasoning and answer", choices=("think", "hash", "boxed", "plain")
     )
     system_prompt: str = option("", "system message put before every question; empty: none")
+    reasoning: bool = option(True, "learn how examples are solved too; without it their answers alone")
+    prefill: str = option("", "what every reply is begun with, given and not learned, such as '<think>'")
     too_long: str = option(
         "drop", "examples over max_seq_len: counted and dropped, or the run refused", choices=("drop", "refuse")
     )
@@ -132,6 +134,13 @@ class TrainOptions:
     adam_beta1: float = option(0.9, "AdamW's beta1", minimum=0.0, maximum=0.9999)
     adam_beta2: float = option(0.95, "AdamW's beta2", minimum=0.0, maximum=0.9999)
     max_grad_norm: float = option(1.0, "gradients are clipped to this norm; 0: not clipped", minimum=0.0)
+    ema_decay: float = option(
+        0.0,
+        "decay of a moving average of the weights, which is what is validated, saved and ends the run; 0: none, 0.999 "
+        "is usual",
+        minimum=0.0,
+        maximum=0.9999,
+    )
     gradient_checkpointing: bool = option(False, "recompute activations in backward: less memory, more time")
     compile: bool = option(False, "compile the model with torch.compile: minutes at first, faster steps on a GPU")
     parallel: str = option(

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from reason_cli.engine.sources import Source
     from reason_cli.plugins import ArchitectureChoice
 
-KEYS = ("model.arch", "model.tokenizer", "data.text_column", "data.style", "data.system_prompt")
+KEYS = (
+    *("model.arch", "model.tokenizer", "data.text_column"),
+    *("data.style", "data.reasoning", "data.system_prompt", "data.prefill"),
+)
 
 
 @click.group("data")
@@ -148,7 +151,7 @@ def _inspector(switchboard: Switchboard, settings: Settings, choice: Architectur
     model_options = settings.make(choice.architecture.Options, "model")
     return Inspector(
         tokenizer=settings["model.tokenizer"].value or choice.architecture.tokenizer(model_options),
-        template=Template(settings["data.style"].value, settings["data.system_prompt"].value),
+        template=Template.of(settings),
         max_seq_len=model_options.max_seq_len,
         seed=settings["train.seed"].value,
         known=benchmarks(jobs.benchmark_sources(switchboard, settings) if search else (), online=False),

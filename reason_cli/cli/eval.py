@@ -16,7 +16,7 @@ from reason_cli.cli.main import board
     cls=options.SettingsCommand,
     tables=("eval",),
     keys=(
-        *("data.text_column", "data.system_prompt", "data.style"),
+        *("data.text_column", "data.system_prompt", "data.prefill", "data.style", "data.reasoning"),
         *("hardware.device", "hardware.precision", "hardware.threads"),
     ),
 )

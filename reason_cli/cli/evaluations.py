@@ -62,9 +62,8 @@ def grade_on(
     from reason_cli.engine.evaluate import evaluate
     from reason_cli.engine.prompts import prompting
 
-    template = Template(settings["data.style"].value, settings["data.system_prompt"].value)
     eval_options = settings.make(EvalOptions, "eval")
-    put = prompting(template, eval_options.template, ())
+    put = prompting(Template.of(settings), eval_options.template, ())
     graded = []
     for task in tasks:
         graded.append(evaluate(subject, task, eval_options, put, root, report))
@@ -103,8 +102,8 @@ def _make(root: Path) -> None:
 
 
 def _base(board: Switchboard, found: Checkpoint) -> list[Layer]:
-    """The settings of the checkpoint's run, or of a bare folder the architecture that its weights are of, if any."""
+    """The settings of the checkpoint's run, or of a bare folder the architecture that it is loaded by, if any."""
     if found.run:
         return [jobs.run_layer(board, found.run)]
-    architecture = board.architecture_of_type(found.model_type)
+    architecture = jobs.recognised(board, found)
     return [Layer(f"checkpoint {found.path.name}", {"model.arch": architecture.name})] if architecture else []

@@ -7,7 +7,7 @@ their ids joined, so the border between them is exact. Labels follow position.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from reason_cli.api import Chat, Example, Item, Text, Turn
@@ -15,6 +15,8 @@ from reason_cli.errors import ReasonError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+    from reason_cli.config import Settings
 
 # ChatML, with the markers that let transformers mask the assistant's turn. The end token is inside the turn.
 CHATML = (
@@ -31,10 +33,21 @@ CHATML = (
 
 @dataclass(frozen=True)
 class Template:
-    """What is put around an example: the style of the assistant's turn, and the system message (empty: none)."""
+    """What is put around an example: the style of the assistant's turn, and the system message (empty: none).
+
+    `prefill` begins every turn of the assistant's; it is given, in training as in evaluation. Without `reasoning` the
+    answer stands alone.
+    """
 
     style: str = "think"
     system_prompt: str = ""
+    prefill: str = ""
+    reasoning: bool = True
+
+    @classmethod
+    def of(cls, settings: Settings) -> Template:
+        """What `[data]` says of it."""
+        return cls(*(settings[f"data.{field.name}"].value for field in fields(cls)))
 
 
 @dataclass(frozen=True)
@@ -45,17 +58,17 @@ class Encoded:
     borders: tuple[int, ...]
 
 
-def assistant_turn(example: Example, style: str) -> str:
+def assistant_turn(example: Example, template: Template) -> str:
     """What the assistant says of an example: how it is solved, if that is known, and the marked answer.
 
     Styles: `think` (the reasoning in a think block, then the answer), `hash` (`#### N`, as in GSM8K), `boxed`
     (LaTeX's box, as in MATH), `plain` (the answer alone in the last line).
     """
-    reasoning, answer = example.reasoning, example.answer
-    if style == "think":
+    reasoning, answer = example.reasoning if template.reasoning else "", example.answer
+    if template.style == "think":
         thought = f"<think>\n{reasoning}\n</think>\n\n" if reasoning else ""
         return f"{thought}**Final Answer:** {answer}"
-    marked = {"hash": f"#### {answer}", "boxed": f"\\boxed{{{answer}}}", "plain": answer}[style]
+    marked = {"hash": f"#### {answer}", "boxed": f"\\boxed{{{answer}}}", "plain": answer}[template.style]
     return f"{reasoning}\n{marked}" if reasoning else marked
 
 
@@ -65,9 +78,17 @@ def turns_of(item: Example | Chat, template: Template) -> list[Turn]:
         turns = list(item.turns)
         own = any(turn.role == "system" for turn in turns)
     else:
-        turns, own = [Turn("user", item.question), Turn("assistant", assistant_turn(item, template.style))], False
+        turns, own = [Turn("user", item.question), Turn("assistant", assistant_turn(item, template))], False
+    turns = [_begun(turn, template.prefill) for turn in turns]
     system = [Turn("system", template.system_prompt)] if template.system_prompt and not own else []
     return [*system, *turns]
+
+
+def _begun(turn: Turn, prefill: str) -> Turn:
+    """A turn of the assistant's with what it is to begin with."""
+    if turn.role != "assistant" or turn.text.startswith(prefill):
+        return turn
+    return replace(turn, text=prefill + turn.text)
 
 
 def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -76,7 +97,7 @@ def has_chat_template(tokenizer: PreTrainedTokenizerBase) -> bool:
 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, question: str, template: Template) -> str:
-    """The text up to where the assistant starts to speak."""
+    """The text up to where the assistant goes on by itself."""
     return conversation_prompt(tokenizer, (), question, template)
 
 
@@ -85,9 +106,9 @@ def conversation_prompt(
 ) -> str:
     """The same, with solved examples as earlier turns of the conversation."""
     asked = [*shown, Example(question, "", "")]
-    turns = [turn for example in asked for turn in turns_of(example, Template(template.style))]
+    turns = [turn for example in asked for turn in turns_of(example, replace(template, system_prompt=""))]
     system = [Turn("system", template.system_prompt)] if template.system_prompt else []
-    return _render(tokenizer, [*system, *turns[:-1]], prompt=True)
+    return _render(tokenizer, [*system, *turns[:-1]], prompt=True) + template.prefill
 
 
 def segments(tokenizer: PreTrainedTokenizerBase, item: Item, template: Template) -> Iterator[str]:
@@ -101,9 +122,15 @@ def segments(tokenizer: PreTrainedTokenizerBase, item: Item, template: Template)
     turns, said = turns_of(item, template), ""
     for n, turn in enumerate(turns):
         if turn.role == "assistant":
-            given = _render(tokenizer, turns[:n], prompt=True)
+            given = _render(tokenizer, turns[:n], prompt=True) + template.prefill
             whole = _render(tokenizer, turns[: n + 1], prompt=False)
             if not (given.startswith(said) and whole.startswith(given)):
+                if template.prefill:
+                    raise ReasonError(
+                        f"the tokenizer's chat template does not keep data.prefill {template.prefill!r} at the "
+                        "beginning of a turn",
+                        "leave spaces and line breaks at its ends out",
+                    )
                 raise ReasonError(
                     "the tokenizer's chat template writes an assistant's turn otherwise than its own generation prompt",
                     "mend chat_template.jinja so that the prompt is a prefix of the whole conversation",

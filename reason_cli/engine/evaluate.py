@@ -223,6 +223,8 @@ def _settings(
         "extractor": task.extractor.name,
         "system_prompt": prompting.template.system_prompt,
         "style": prompting.template.style,
+        "reasoning": prompting.template.reasoning,
+        "prefill": prompting.template.prefill,
         "precision": subject.precision.name,
         "device": str(subject.model.device),
         "weights_sha256": weights_sha256(fetch(Checkpoint.find(Path(subject.checkpoint))).path),

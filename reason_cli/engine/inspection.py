@@ -216,7 +216,7 @@ def _count(found: Check, inspector: Inspector, item: Item, extractor: AnswerExtr
     found.examples += 1
     for fact in _facts(item.answer):
         found.answers[fact] = found.answers.get(fact, 0) + 1
-    turn = assistant_turn(item, inspector.template.style)
+    turn = assistant_turn(item, inspector.template)
     read_back = extractor.extract(turn)
     if read_back is None or not extractor.correct(read_back.value, item):
         found.unreadable_answers += 1

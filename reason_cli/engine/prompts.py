@@ -44,12 +44,13 @@ class Prompting:
         system = [self.template.system_prompt] if self.template.system_prompt else []
         shown = [self._solved(shot) for shot in self.shown(question)]
         text = BETWEEN_SHOTS.join([*system, *shown, self.plain.replace(QUESTION, question)])
-        return _beginning(tokenizer) + text
+        return _beginning(tokenizer) + text + self.template.prefill
 
     def _solved(self, shot: Example) -> str:
         asked = self.plain.replace(QUESTION, shot.question)
         space = "" if asked[-1:].isspace() else " "
-        return asked + space + assistant_turn(shot, self.template.style)
+        begun = self.template.prefill
+        return asked + space + begun + assistant_turn(shot, self.template).removeprefix(begun)
 
 
 def prompting(template: Template, plain: str, shots: tuple[Example, ...]) -> Prompting:

@@ -118,7 +118,7 @@ def load_training_rows(job: TrainJob, source: Source, report: Reporter) -> Loade
 
 def template_of(job: TrainJob) -> Template:
     """What is put around the job's examples."""
-    return Template(job.data.style, job.data.system_prompt)
+    return Template.of(job.settings)
 
 
 def tokenizer_of(job: TrainJob, items: Sequence[Item], resume: Path | None) -> PreTrainedTokenizerBase:

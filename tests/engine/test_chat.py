@@ -23,7 +23,7 @@ EXAMPLE = Example("What is 2 + 2?", "2 + 2 = 4", "4")
 
 
 def test_the_assistants_turn_is_the_agreed_one():
-    assert assistant_turn(EXAMPLE, "think") == "<think>\n2 + 2 = 4\n</think>\n\n**Final Answer:** 4"
+    assert assistant_turn(EXAMPLE, PLAIN) == "<think>\n2 + 2 = 4\n</think>\n\n**Final Answer:** 4"
 
 
 def test_prompt_and_completion_are_exactly_these_ids(tokenizer):
@@ -132,9 +132,39 @@ def test_no_second_beginning_is_put_before_the_templates_own(tokenizer):
 def test_each_style_writes_reasoning_and_answer(tokenizer, style, with_reasoning, without):
     for reasoning, turn in (("r", with_reasoning), ("", without)):
         example = Example("q", reasoning, "4")
-        assert assistant_turn(example, style) == turn
+        assert assistant_turn(example, Template(style)) == turn
         (row,) = encode(tokenizer, [example], Template(style))
         assert tokenizer.decode(row.input_ids[row.borders[0] :]) == turn + "<|im_end|>"
+
+
+def test_without_reasoning_the_answer_alone_is_learned(tokenizer):
+    (row,) = encode(tokenizer, [EXAMPLE], Template("plain", reasoning=False))
+    assert tokenizer.decode(row.input_ids[row.borders[0] :]) == "4<|im_end|>"
+
+
+@pytest.mark.parametrize("prefill", ["<think>", "<think>\n", "So: "])
+def test_what_a_reply_is_begun_with_is_given_and_not_learned(tokenizer, prefill):
+    template = Template(prefill=prefill)
+    (row,) = encode(tokenizer, [EXAMPLE], template)
+    given, learned = row.input_ids[: row.borders[0]], row.input_ids[row.borders[0] :]
+    turn = "<think>\n2 + 2 = 4\n</think>\n\n**Final Answer:** 4<|im_end|>"
+    assert tokenizer.decode(given) == prompt_text(tokenizer, EXAMPLE.question, template)
+    assert tokenizer.decode(given).endswith("assistant\n" + prefill)
+    assert tokenizer.decode(learned) == turn.removeprefix(prefill), "no turn is begun twice"
+
+
+def test_every_reply_of_a_conversation_is_begun(tokenizer):
+    turns = (Turn("user", "a?"), Turn("assistant", "b"), Turn("user", "c?"), Turn("assistant", "d"))
+    (row,) = encode(tokenizer, [Chat(turns)], Template(prefill="Well: "))
+    assert tokenizer.decode([i for i in labels(row) if i != IGNORED]) == "b<|im_end|>d<|im_end|>"
+    assert tokenizer.decode(row.input_ids).count("assistant\nWell: ") == 2
+
+
+def test_a_template_that_does_not_keep_the_beginning_is_refused(tokenizer):
+    trimming = copy.deepcopy(tokenizer)
+    trimming.chat_template = tokenizer.chat_template.replace("message['content']", "message['content'] | trim")
+    with pytest.raises(ReasonError, match=r"does not keep data\.prefill ' So: '"):
+        list(segments(trimming, EXAMPLE, Template(prefill=" So: ")))
 
 
 # --- conversations -----------------------------------------------------------------------------------------------

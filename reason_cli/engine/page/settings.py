@@ -13,7 +13,7 @@ from reason_cli.engine.page.markup import Html, element, join, table
 if TYPE_CHECKING:
     from reason_cli.engine.graded import Graded
 
-OF_THE_DATA = ("system_prompt", "style")  # the rest of [data] is about training
+OF_THE_DATA = ("system_prompt", "prefill", "style", "reasoning")  # the rest of [data] is about training
 
 
 def settings(models: Mapping[str, Graded]) -> Html:

@@ -39,7 +39,7 @@ def test_the_learned_tokens_of_1000_rows_are_the_assistants_turn_and_its_end(spe
     for number, example in enumerate(examples):
         ids, labels = rows[number]["input_ids"], rows[number]["labels"]
         learned = labels != IGNORED
-        assert tokenizer.decode(ids[learned]) == assistant_turn(example, style) + tokenizer.eos_token
+        assert tokenizer.decode(ids[learned]) == assistant_turn(example, Template(style)) + tokenizer.eos_token
         assert tokenizer.decode(ids[~learned]) == prompt_text(tokenizer, example.question, template)
         assert (np.diff(learned.astype(int)) >= 0).all() and (ids[learned] == labels[learned]).all()
     batch = Collator(tokenizer.pad_token_id)([rows[n] for n in range(16)])
@@ -50,7 +50,7 @@ def test_the_learned_tokens_of_1000_rows_are_the_assistants_turn_and_its_end(spe
 def test_every_answer_is_read_back_from_its_turn(style):
     number = Number()
     read = [
-        (example, number.extract(assistant_turn(example, style)))
+        (example, number.extract(assistant_turn(example, Template(style))))
         for split in ("train", "test")
         for example in items(split)
     ]
