@@ -25,6 +25,8 @@ from reason_cli.runs import Run, seal
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
+    from reason_cli.engine.averaging import Average
+
 HEAP_SECONDS = 1.0  # between two looks at what is free
 REWARD = "reward"  # as TRL logs it
 NOT_FINITE = 3  # logged losses in a row that end a run
@@ -109,6 +111,19 @@ class Rehearsal(TrainerCallback):
 
     def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
         self.rehearse()
+
+
+class Averaging(TrainerCallback):
+    """Takes the weights after each step into their average, before they are validated or saved."""
+
+    def __init__(self, average: Average) -> None:
+        self.average = average
+
+    def on_train_begin(self, args, state, control, **kwargs: Any) -> None:
+        self.average.begin()
+
+    def on_step_end(self, args, state, control, **kwargs: Any) -> None:
+        self.average.update(state.global_step)
 
 
 class MicroBatch(TrainerCallback, ExportableState):

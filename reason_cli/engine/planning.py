@@ -99,7 +99,8 @@ def fit(
     def tried(size: int, checkpointing: bool) -> Fit:
         load = Load(vocab_size, size, length, precision, checkpointing)
         estimate = architecture.estimate(options, load)
-        memory = training_memory(estimate, train.optimizer, rows // size, device_type).shared(shares)
+        averaged = train.ema_decay > 0
+        memory = training_memory(estimate, train.optimizer, rows // size, device_type, averaged=averaged).shared(shares)
         return Fit(size, rows // size, checkpointing, memory, memory.total <= budget)
 
     def largest(checkpointing: bool) -> Fit:

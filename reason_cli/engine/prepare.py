@@ -62,6 +62,7 @@ def _check_sharding(options: TrainOptions, precision: str) -> None:
     unfit = {
         f"train.optimizer {options.optimizer}": options.optimizer != "adamw",
         "train.compile": options.compile,
+        "train.ema_decay": options.ema_decay > 0,
         "fp16, whose loss is scaled": precision == "fp16",
     }
     for what, asked in unfit.items():

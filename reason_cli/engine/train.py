@@ -163,7 +163,8 @@ def save_final(trainer: Loop, tokenizer: PreTrainedTokenizerBase, run: Run) -> N
         return
     partial = run.path / "final.partial"
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial, state_dict=weights)
+    with trainer.average.in_place():
+        model.save_pretrained(partial, state_dict=weights)
     tokenizer.save_pretrained(partial)
     shutil.rmtree(run.final, ignore_errors=True)
     partial.rename(run.final)
@@ -245,6 +246,8 @@ def _watch(trainer: Loop, job: TrainJob, run: Run, ready: Ready, report: Reporte
     drawing = [TensorBoardCallback(writer)] if writer else []
     for callback in (metrics, callbacks.Progress(report, trainer.clock), *drawing, callbacks.Seal(), stop):
         trainer.add_callback(callback)
+    if job.train.ema_decay:
+        trainer.add_callback(callbacks.Averaging(trainer.average))
     if job.train.load_best != "off":
         trainer.add_callback(callbacks.LastValidation(stop))
     if job.train.samples:

@@ -25,6 +25,7 @@ from transformers.trainer_utils import EvalLoopOutput
 
 from reason_cli.config import TrainOptions
 from reason_cli.engine import adapters, processes
+from reason_cli.engine.averaging import Average
 from reason_cli.engine.optimizers import LIBRARY_NAMES
 from reason_cli.engine.order import InOrder, LengthGrouped, Mixture
 from reason_cli.engine.parts import parts_of
@@ -147,33 +148,48 @@ def random_state_kept(device: torch.device) -> Iterator[None]:
 
 
 class Loop(Trainer):
-    """What every method of training shares: complete checkpoints, what decays, a rate that knows the clock."""
+    """What every method of training shares: complete checkpoints, what decays, a rate that knows the clock, and an
+    average of the weights, which validations and checkpoints see.
+    """
 
     def __init__(self, *, clock: Clock, options: TrainOptions, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.clock = clock
         self.options = options
+        self.average = Average(self.model, options.ema_decay)  # type: ignore[arg-type]
 
     def tokens_seen(self) -> int:
         """Tokens trained on so far."""
         raise NotImplementedError
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """The library's; it is there when every process has written its part."""
-        super()._save_checkpoint(model, trial)
+        """The library's, of the average; it is there when every process has written its part."""
+        with self.average.in_place():
+            super()._save_checkpoint(model, trial)
+        if processes.is_first():
+            self.average.save(Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}")
         processes.wait()
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """The library's; it does not know a model of its own that carries an adapter."""
-        if not adapters.is_adapted(self.model):
-            return super()._load_from_checkpoint(resume_from_checkpoint, model)
-        return adapters.load(self.model, Path(resume_from_checkpoint))  # type: ignore[arg-type]
+        if adapters.is_adapted(self.model):
+            adapters.load(self.model, Path(resume_from_checkpoint))  # type: ignore[arg-type]
+        else:
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self.average.resume(Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
-        """The same for the best checkpoint."""
-        if not adapters.is_adapted(self.model):
-            return super()._load_best_model()
-        return adapters.load(self.model, Path(str(self.state.best_model_checkpoint)))  # type: ignore[arg-type]
+        """The same for the best checkpoint, which is the average from here on."""
+        with self.average.in_place():
+            if adapters.is_adapted(self.model):
+                adapters.load(self.model, Path(str(self.state.best_model_checkpoint)))  # type: ignore[arg-type]
+            else:
+                super()._load_best_model()
+
+    def _evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """The library's, of the average, with all that is called after it."""
+        with self.average.in_place():
+            return super()._evaluate(*args, **kwargs)
 
     def save_now(self) -> None:
         """A checkpoint of the last finished step, as the loop itself would write it."""

@@ -46,3 +46,8 @@ def test_on_a_cpu_the_heap_keeps_a_share_of_what_other_moments_needed():
 def test_the_optimizer_keeps_what_its_states_take_on_the_device(name, each):
     assert training_memory(estimate(300), name).optimizer == each * 1_000
     assert name in OPTIMIZERS
+
+
+def test_an_average_of_the_weights_is_one_more_copy():
+    plain, averaged = (training_memory(estimate(300), averaged=kept) for kept in (False, True))
+    assert averaged.optimizer == plain.optimizer + 4_000 and averaged.total == plain.total + 4_000

@@ -52,10 +52,11 @@ def test_a_run_holds_the_adapter_alone_and_says_how_the_base_was_held(tuned, bas
     assert read_toml(folder / "run.toml")["run"]["engines"]["base"].startswith("4 bit")
 
 
-def test_a_resumed_run_ends_as_if_it_had_not_stopped(base, tmp_path):
+@pytest.mark.parametrize("decay", [0, 0.5])
+def test_a_resumed_run_ends_as_if_it_had_not_stopped(base, tmp_path, decay):
     """To the bit where nothing is quantised; bitsandbytes' layers round otherwise once they were evaluated on a CPU."""
     folder, copy = tmp_path / "whole", tmp_path / "run"
-    train(base, folder, quantization="none").ok()
+    train(base, folder, "--set", f"train.ema_decay={decay}", quantization="none").ok()
     shutil.copytree(folder, copy)
     shutil.rmtree(copy / "checkpoints" / "checkpoint-4")
     shutil.rmtree(copy / "final")
