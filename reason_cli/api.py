@@ -188,6 +188,7 @@ class Architecture(ABC):
     `adapts`: checkpoints are peft's adapters, and the base's parameters are frozen. `settings` are those of other
     tables that a preset is proven with, by their keys (`train.learning_rate`); profiles and flags go before them.
     `packs`: a row may hold several documents, told apart by `position_ids` that begin again at 0 (no mask, no cache).
+    `stock`: the model is transformers' own, so that a folder without a `run.toml` is evaluated as any causal model is.
     `causal`: each token is predicted from those before it. A model that is not reads a whole question at once and never
     its answer, which begins with the first label and is no longer than the question.
     """
@@ -196,6 +197,7 @@ class Architecture(ABC):
     help: ClassVar[str]
     model_type: ClassVar[str]
     packs: ClassVar[bool] = False
+    stock: ClassVar[bool] = False
     causal: ClassVar[bool] = True
     adapts: ClassVar[bool] = False
     Options: ClassVar[type[ArchitectureOptions]] = ArchitectureOptions
@@ -209,6 +211,10 @@ class Architecture(ABC):
     def vocab_size(self, options: Any) -> int | None:
         """The tokens of that tokenizer where the architecture knows without loading it."""
         return None
+
+    def tokens(self, options: Any) -> tuple[str, ...]:
+        """Texts that are one token each; a tokenizer that lacks one gets it."""
+        return ()
 
     @abstractmethod
     def build(self, options: Any, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

@@ -116,11 +116,10 @@ class Switchboard:
         return self.get("architecture", name)
 
     def architecture_of_type(self, model_type: str) -> Architecture | None:
-        """The architecture that a checkpoint's `model_type` belongs to."""
-        for offers in self._offers["architecture"].values():
-            if offers[0].value.architecture.model_type == model_type:
-                return offers[0].value.architecture
-        return None
+        """The architecture that a checkpoint's `model_type` belongs to; one with a model of its own before a stock one."""
+        known = [offers[0].value.architecture for offers in self._offers["architecture"].values()]
+        of_type = [architecture for architecture in known if architecture.model_type == model_type]
+        return min(of_type, key=lambda architecture: architecture.stock, default=None)
 
     def dataset(self, name: str) -> DatasetFormatter:
         """The formatter of a dataset's name, `NAME/VARIANT`, or hub id. Raises `ReasonError` when there is none."""

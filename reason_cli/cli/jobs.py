@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reason_cli import __version__, profiles
-from reason_cli.api import DatasetFormatter, Hub
+from reason_cli.api import Architecture, DatasetFormatter, Hub
 from reason_cli.cli import options
 from reason_cli.config import (
     NO_WEIGHT,
@@ -152,7 +152,7 @@ def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> lis
 
 
 def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, checkpoint: Checkpoint) -> Subject:
-    """The model to grade, loaded: by its architecture, or where no plugin knows it as any causal model is."""
+    """The model to grade, loaded: by its architecture, or without a run perhaps as any causal model is."""
     from reason_cli.engine import vllm_backend
     from reason_cli.engine.subject import load_pretrained, load_subject
 
@@ -160,12 +160,18 @@ def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, 
     trained_on = checkpoint.run.read_record()["run"].get("data", ()) if checkpoint.run else ()
     if settings["eval.backend"].value == "vllm":
         loaded = vllm_backend.load(checkpoint.path, hardware, seed=settings["eval.eval_seed"].value)
-    elif not checkpoint.run and board.architecture_of_type(checkpoint.model_type) is None:
+    elif not checkpoint.run and recognised(board, checkpoint) is None:
         loaded = load_pretrained(checkpoint.path, hardware)
     else:
         model_options = settings.make(choice.architecture.Options, "model")
         loaded = load_subject(choice.architecture, model_options, hardware, checkpoint.path)
     return dataclasses.replace(loaded, checkpoint=checkpoint.name, trained_on=trained_on)
+
+
+def recognised(board: Switchboard, folder: Checkpoint) -> Architecture | None:
+    """The architecture that loads a folder without a run; `None`: it is loaded as any causal model is."""
+    architecture = board.architecture_of_type(folder.model_type)
+    return None if architecture is None or architecture.stock else architecture
 
 
 def plain(value: Any) -> str:
