@@ -3,7 +3,7 @@
 from itertools import islice, product
 
 import pytest
-from reason_datasets.puzzles import BOXES, GridAnswers, Maze, MazeOptions, Sudoku, SudokuOptions, sudoku
+from reason_datasets.puzzles import BOXES, GridAnswers, Maze, MazeOptions, Sudoku, SudokuOptions, rows
 
 from reason_cli import BadRow, ReasonError
 
@@ -78,7 +78,7 @@ def test_no_puzzle_is_in_two_splits_even_with_its_digits_renamed():
 
 
 def test_options_that_leave_few_puzzles_end_the_stream(monkeypatch):
-    monkeypatch.setattr(sudoku, "PATIENCE", 3000)
+    monkeypatch.setattr(rows, "PATIENCE", 3000)
     every = made(Sudoku(), SudokuOptions(clues=16), 10_000, "train") + made(
         Sudoku(), SudokuOptions(clues=16), 10_000, "test"
     )

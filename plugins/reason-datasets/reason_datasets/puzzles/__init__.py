@@ -71,9 +71,11 @@ class Sudoku(Grids):
             raise ReasonError(f"sudoku: {options.clues} clues in {cells} cells", "give fewer clues", usage=True)
         from random import Random
 
-        from reason_datasets.puzzles.sudoku import rows
+        from reason_datasets.puzzles.rows import rows
+        from reason_datasets.puzzles.sudoku import draft
 
-        return rows(split, self.splits, Random(f"sudoku/{split}/{seed}"), options)
+        rng = Random(f"sudoku/{split}/{seed}")
+        return rows(self.name, split, self.splits, lambda: draft(rng, options))
 
 
 class Maze(Grids):
@@ -88,9 +90,11 @@ class Maze(Grids):
         """Rows without end; ends early only when the options leave no maze that was not there already."""
         from random import Random
 
-        from reason_datasets.puzzles.maze import rows
+        from reason_datasets.puzzles.maze import draft
+        from reason_datasets.puzzles.rows import rows
 
-        return rows(split, self.splits, Random(f"maze/{split}/{seed}"), options)
+        rng = Random(f"maze/{split}/{seed}")
+        return rows(self.name, split, self.splits, lambda: draft(rng, options))
 
 
 class GridAnswers(AnswerExtractor):

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from reason_datasets.splits import check_split, key_of, owner_of
+from reason_datasets.puzzles.rows import Draft
 
 if TYPE_CHECKING:
     from reason_datasets.puzzles import MazeOptions
 
-PATIENCE = 20_000  # so many drafts without a new maze mean that the options leave no more of them
 
-
-def rows(split: str, splits: Sequence[str], rng: Random, options: MazeOptions) -> Iterator[Mapping[str, Any]]:
-    """Rows of `split`, one of `splits`."""
-    check_split("maze", split, splits)
-    return _rows(split, splits, rng, options)
-
-
-def _rows(split: str, splits: Sequence[str], rng: Random, options: MazeOptions) -> Iterator[Mapping[str, Any]]:
-    seen: set[str] = set()
-    misses = 0
-    while misses < PATIENCE:
-        misses += 1
-        found = draft(rng, options)
-        if found is None:
-            continue
-        question, answer, steps = found
-        if owner_of(key_of(question), splits) == split and question not in seen:
-            seen.add(question)
-            misses = 0
-            yield {"question": question, "answer": answer, "difficulty": steps}
-
-
-def draft(rng: Random, options: MazeOptions) -> tuple[str, str, int] | None:
-    """A maze, its solution and the steps of the path; None where no goal is far enough by one shortest path alone."""
+def draft(rng: Random, options: MazeOptions) -> Draft | None:
+    """A maze and the steps of its path; None where no goal is far enough by one shortest path alone."""
     size = options.size
     cells = ["x" if rng.random() < options.walls else "o" for _ in range(size * size)]
     start = rng.randrange(size * size)
@@ -52,7 +29,7 @@ def draft(rng: Random, options: MazeOptions) -> tuple[str, str, int] | None:
     while cell != start:
         cells[cell] = "*"
         cell = before[cell]
-    return question, _written(cells, size), steps[goal]
+    return Draft(question, _written(cells, size), steps[goal], question)
 
 
 def explore(cells: Sequence[str], size: int, start: int) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:

@@ -5,43 +5,26 @@ A grid is a list of size * size numbers, row by row: 1 to size, 0 where nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from reason_datasets.puzzles import BOXES
-from reason_datasets.splits import check_split, key_of, owner_of
+from reason_datasets.puzzles.rows import Draft
 
 if TYPE_CHECKING:
     from reason_datasets.puzzles import SudokuOptions
 
 
-PATIENCE = 20_000  # so many drafts without a new puzzle mean that the options leave no more of them
-
-
-def rows(split: str, splits: Sequence[str], rng: Random, options: SudokuOptions) -> Iterator[Mapping[str, Any]]:
-    """Rows of `split`, one of `splits`."""
-    check_split("sudoku", split, splits)
-    return _rows(split, splits, rng, options)
-
-
-def _rows(split: str, splits: Sequence[str], rng: Random, options: SudokuOptions) -> Iterator[Mapping[str, Any]]:
-    size, seen = options.size, set()
-    clues = options.clues or size * size // 4
-    misses = 0
-    while misses < PATIENCE:
-        misses += 1
-        solved = solve([0] * (size * size), size, rng)
-        assert solved is not None, "an empty grid has solutions"
-        puzzle = draw(solved, clues, rng)
-        question = written(puzzle, size)
-        key = key_of(written(renamed(puzzle), size))
-        if owner_of(key, splits) == split and question not in seen:
-            seen.add(question)
-            misses = 0
-            given = sum(map(bool, puzzle))
-            yield {"question": question, "answer": written(solved, size), "difficulty": given}
+def draft(rng: Random, options: SudokuOptions) -> Draft:
+    """A Sudoku and the number of its clues."""
+    size = options.size
+    solved = solve([0] * (size * size), size, rng)
+    assert solved is not None, "an empty grid has solutions"
+    puzzle = draw(solved, options.clues or size * size // 4, rng)
+    question, kind = written(puzzle, size), written(renamed(puzzle), size)
+    return Draft(question, written(solved, size), sum(map(bool, puzzle)), kind)
 
 
 def draw(solved: Sequence[int], clues: int, rng: Random) -> list[int]:
