@@ -74,6 +74,8 @@ def test_the_commands_of_the_readme_are_understood(line, tmp_path, monkeypatch):
         assert "dataset 'openai/gsm8k' cannot be had from the hub" in result.error_line
     elif "openai-community/gpt2" in rest:
         assert "openai-community/gpt2" in result.error_line
+    elif "model.base=runs/base/final" in rest:
+        assert "runs/base/final" in result.error_line
     elif {"--resume", "--checkpoint", "--init-from"} & set(rest) or command == "compare":
         assert re.search(r"runs/(gsm8k|sudoku4)\b", result.error_line)
     else:

@@ -121,7 +121,7 @@ def test_what_is_disabled_is_not_even_imported(site, monkeypatch):
 
 
 def test_everything_may_be_disabled(monkeypatch):
-    monkeypatch.setenv("REASON_DISABLE_PLUGINS", "answers,datasets,hybrid,mamba,qlora,trm")
+    monkeypatch.setenv("REASON_DISABLE_PLUGINS", "answers,datasets,hybrid,llama,mamba,qlora,trm")
     assert {row["status"] for row in run("plugins", "--json").json()["plugins"]} == {"disabled"}
     run("--help").ok()
     assert "unknown architecture 'small'" in run("train", "--dry-run").error_line
