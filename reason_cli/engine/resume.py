@@ -71,7 +71,9 @@ def check_fits(model: PreTrainedModel, checkpoint: Path) -> None:
     # Tied weights are saved once, under one of their names.
     stored = {tensors[name].data_ptr() for name in saved if name in tensors}
     fits = all(name in tensors and list(tensors[name].shape) == shape for name, shape in saved.items())
-    if not fits or any(tensor.data_ptr() not in stored for tensor in tensors.values()):
+    elsewhere = set(model._keys_to_ignore_on_save or ())  # what a frozen base's own files have
+    saved_here = [tensor for name, tensor in tensors.items() if name not in elsewhere]
+    if not fits or any(tensor.data_ptr() not in stored for tensor in saved_here):
         raise ReasonError(
             f"the settings make another model than {checkpoint} holds",
             "leave the settings of [model] as the run has them, or start a new run",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,15 +62,19 @@ def _trained_size(spec: str) -> int | None:
     return int(size[1])
 
 
-def build(spec: str, texts: Iterable[str]) -> PreTrainedTokenizerBase:
-    """The tokenizer of a specification; `texts` are what a BPE is trained on.
+def build(spec: str, texts: Iterable[str], tokens: Sequence[str] = ()) -> PreTrainedTokenizerBase:
+    """The tokenizer of a specification; `texts` are what a BPE is trained on, `tokens` are one token each.
 
     It always has a chat template, an end token and a pad token that is never the end token.
     """
     size = _trained_size(spec)
     if size is None:
-        return _with_chat(_pretrained(spec))
-    return _byte_level(size, () if spec == "bytes" else texts)
+        tokenizer = _with_chat(_pretrained(spec))
+    else:
+        tokenizer = _byte_level(size, () if spec == "bytes" else texts)
+    missing = [text for text in tokens if len(tokenizer(text, add_special_tokens=False)["input_ids"]) != 1]
+    tokenizer.add_tokens(missing)
+    return tokenizer
 
 
 def load(path: str) -> PreTrainedTokenizerBase:

@@ -126,7 +126,8 @@ def tokenizer_of(job: TrainJob, items: Sequence[Item], resume: Path | None) -> P
     own = resume or initial_folder(job)
     if own is not None:
         return with_template(tokenizers.load(str(own)), own)
-    return processes.agreed(lambda: tokenizers.build(job.tokenizer, plain_texts(items[:SAMPLE], template_of(job))))
+    texts, tokens = plain_texts(items[:SAMPLE], template_of(job)), job.architecture.tokens(job.options)
+    return processes.agreed(lambda: tokenizers.build(job.tokenizer, texts, tokens))
 
 
 # --- read whole --------------------------------------------------------------------------------------------------

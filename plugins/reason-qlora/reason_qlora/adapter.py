@@ -12,15 +12,15 @@ from reason_qlora.base import load_base
 from reason_qlora.targets import chosen
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
     from reason_qlora.architecture import QLoraOptions
 
 CONFIG = "adapter_config.json"
 
 
-def add_adapter(model: PreTrainedModel, options: QLoraOptions, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Put a new adapter on a frozen base. The rows of tokens that the tokenizer added to the base's are trained too."""
+def add_adapter(model: PreTrainedModel, options: QLoraOptions) -> None:
+    """Put a new adapter on a frozen base. Where tokens were added to the base's, peft saves its embeddings too."""
     from peft import LoraConfig
 
     whole = ["embed_tokens", "lm_head"] if options.train_embeddings else None

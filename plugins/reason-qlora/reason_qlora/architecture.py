@@ -74,7 +74,7 @@ class QLora(Architecture):
         from reason_qlora.base import load_base
 
         model = load_base(options, len(tokenizer))
-        add_adapter(model, options, tokenizer)
+        add_adapter(model, options)
         return model
 
     def load(self, path: Path, options: QLoraOptions) -> PreTrainedModel:

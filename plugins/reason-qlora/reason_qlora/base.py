@@ -37,7 +37,7 @@ def empty(config: Any) -> Any:
 def load_base(options: QLoraOptions, vocab_size: int) -> PreTrainedModel:
     """The base as the options say, frozen; its embeddings grow where the tokenizer has more tokens than it.
 
-    `reason_held` says how it is held and what was tried before. Raises `ReasonError` when nothing works.
+    `reason_held` says how it is held and what was tried before, `reason_grown` whether they grew. Raises `ReasonError` when nothing works.
     """
     hush()
     folder = model_folder(options.base)
@@ -49,8 +49,10 @@ def load_base(options: QLoraOptions, vocab_size: int) -> PreTrainedModel:
             tried.append(f"{how}: {error}")
             continue
         model.name_or_path = options.base
-        if vocab_size > model.get_input_embeddings().num_embeddings:  # type: ignore[operator]
+        grows = vocab_size > model.get_input_embeddings().num_embeddings  # type: ignore[operator]
+        if grows:
             model.resize_token_embeddings(vocab_size)
+        model.reason_grown = grows  # type: ignore[assignment]
         failed = f" ({'; '.join(tried)})" if tried else ""
         model.reason_held = f"{SAID[how]}, {str(model.dtype).removeprefix('torch.')}{failed}"  # type: ignore[assignment]
         return model.requires_grad_(False)

@@ -1,0 +1,61 @@
+"""What a base has read so far, and what is known of it: keys and values, which slots are real, and hidden states."""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One batch, as far as it was read. Nothing here is changed in place: reading on gives a new one.
+
+    keys           the base's cache; None where nothing was read yet, or where all is read again (`trail`)
+    real (b, s)    the slots of the cache that hold something; the others are padding
+    count (b,)     tokens of each row, which is the position of its next one; latents take none
+    hidden (b, s, d), hidden_real (b, s)
+                   the base's last hidden states, which are thought about; None once all rows have thought
+    thought (b,)   whether a row has had its latents
+    seen           columns that were given
+    trail          embeddings and positions of all slots, kept in place of `keys` where activations are recomputed
+    """
+
+    real: Tensor
+    count: Tensor
+    thought: Tensor
+    hidden_real: Tensor
+    keys: DynamicCache | None = None
+    hidden: Tensor | None = None
+    seen: int = 0
+    trail: tuple[Tensor, Tensor] | None = None
+
+    is_compileable = False  # asked by transformers' generate before it compiles a forward pass by itself
+
+    @classmethod
+    def begun(cls, rows: int, device: torch.device) -> Reading:
+        """Nothing read yet."""
+        nothing = torch.zeros(rows, 0, dtype=torch.bool, device=device)
+        zeros = torch.zeros(rows, dtype=torch.long, device=device)
+        return cls(nothing, zeros, zeros.bool(), nothing)
+
+    def keys_to_extend(self) -> DynamicCache:
+        """A cache that can grow while this one stays as it is; tensors are shared until they grow."""
+        if self.keys is None:
+            return DynamicCache()
+        keys = copy(self.keys)
+        keys.layers = [copy(layer) for layer in self.keys.layers]
+        return keys
+
+    def with_hidden(self, hidden: Tensor, real: Tensor) -> Reading:
+        """With hidden states (b, n, d) of tokens real (b, n) beside those that there are."""
+        before = hidden[:, :0] if self.hidden is None else self.hidden
+        together = torch.cat([before, hidden.to(before.dtype)], 1)
+        return replace(self, hidden=together, hidden_real=torch.cat([self.hidden_real, real], 1))
+
+    def forgotten(self) -> Reading:
+        """Without hidden states, where no row will think any more."""
+        return replace(self, hidden=None, hidden_real=self.hidden_real[:, :0]) if bool(self.thought.all()) else self

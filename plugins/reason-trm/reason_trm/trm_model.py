@@ -1,0 +1,302 @@
+"""A causal language model that thinks before it answers: latents, refined by recursion, as a memory in its text.
+
+    the base reads a text up to the trigger (`<think>`)                               hidden states
+    the latents are a function of these                                               `thinker.Thinker`
+    they stand before the trigger as embeddings that every later token attends to    through the base's own attention
+
+After "Less is More: Recursive Reasoning with Tiny Networks" (arXiv 2510.04871): recursion by one tiny network, deep
+supervision with the answer read off after every step. There the answer is read from y by a head; here by the base.
+A text is thought about once, before its first trigger. The latents take no positions: the trigger and all after it have
+those that they would have without. In training the text up to the trigger is read once, and what follows once for each
+supervision step.
+
+Glossary: b rows, l tokens, e the base's width, v vocabulary; k latents.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import GenerationMixin, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from reason_cli import linear_cross_entropy
+
+from .layout import Layout, thinking
+from .puzzle_rows import IGNORED
+from .remembered import Reading
+from .thinker import Thinker, Thought
+from .trm_config import TRMConfig
+
+HALT_WEIGHT = 0.5  # of the halting head's loss, the paper's
+
+
+@dataclass
+class TRMOutput(ModelOutput):
+    """`loss`, a scalar; `logits` (b, l, v), None where the loss alone was asked for; the text as far as it was read."""
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    cache_params: Reading | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What each column of a `Layout` is to predict (b, n), and how many such targets a mean is over."""
+
+    before: Tensor
+    after: Tensor
+    items: Tensor | int
+
+
+class TRMForCausalLM(PreTrainedModel, GenerationMixin):
+    """The base with a thinker beside it; without one (`use_trm` false) the base alone, through the same code."""
+
+    config_class = TRMConfig
+    supports_gradient_checkpointing = True
+    config: TRMConfig
+
+    def __init__(self, config: TRMConfig, base: PreTrainedModel) -> None:
+        super().__init__(config)
+        self.base = base
+        table: Any = base.get_input_embeddings()
+        self.thinker = Thinker(config, table.embedding_dim, _loudness(table)) if config.use_trm else None
+        self.post_init()
+
+    def init_weights(self) -> None:
+        """Nothing: the base comes with its weights, and the thinker has drawn its own."""
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.base.get_input_embeddings()
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.base.get_output_embeddings()  # type: ignore[return-value]
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        cache_params: Reading | None = None,
+        use_cache: bool | None = None,
+        return_dict: bool | None = None,
+        logits_to_keep: int | Tensor = 0,
+        num_items_in_batch: int | Tensor | None = None,
+        skip_logits: bool | None = None,
+        **kwargs: Any,
+    ) -> TRMOutput | tuple:
+        """Token ids (b, l) to logits (b, l, v), and with `labels` (b, l) to the loss of the next token.
+
+        `attention_mask` is 0 at padding, wherever it is; with a cache it may span earlier columns too. Labels are
+        shifted in here, -100 is not trained. The loss is the mean over trained labels, or their sum over
+        `num_items_in_batch`; of what follows the trigger it is in training the mean over supervision steps. With
+        `skip_logits` (default: in training) and labels, `logits` is None.
+        """
+        past = cache_params or Reading.begun(len(input_ids), input_ids.device)
+        real = torch.ones_like(input_ids) if attention_mask is None else attention_mask[:, -input_ids.shape[1] :]
+        later = thinking(input_ids, self.config.trigger, past.thought) & real.bool() & (self.thinker is not None)
+        before, after = Layout.of(real.bool() & ~later, left=False), Layout.of(later, left=True)
+        hidden, past = self.read_tokens(input_ids, before, past)
+        wanted = None if labels is None else _wanted(labels, real, before, after, num_items_in_batch)
+        skips = self.training if skip_logits is None else skip_logits
+        if wanted is not None and self.training and skips:
+            output = TRMOutput(self.training_loss(hidden, input_ids, before, after, past, wanted))
+        else:
+            said, past, _ = self.answered(input_ids, before, after, past)
+            loss = None
+            if wanted is not None:
+                loss = self.loss(hidden, wanted.before, wanted.items) + self.loss(said, wanted.after, wanted.items)
+            output = TRMOutput(loss, cache_params=past if use_cache or use_cache is None else None)
+            if not (wanted is not None and skips):
+                table = hidden.new_zeros(*input_ids.shape, hidden.shape[-1])
+                together = after.put(before.put(table, hidden), said)
+                keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+                output.logits = self.score(together[:, keep])
+        return output.to_tuple() if return_dict is False else output
+
+    # ---- reading
+
+    def read_tokens(self, ids: Tensor, layout: Layout, past: Reading) -> tuple[Tensor, Reading]:
+        """The base's last hidden states (b, n, e) of a layout's tokens, and all that was read then."""
+        past = replace(past, seen=past.seen + ids.shape[1])
+        if not layout.width:
+            return self.get_input_embeddings()(ids[:, :0]), past
+        positions = past.count[:, None] + layout.real.cumsum(1) - 1
+        embeddings = self.get_input_embeddings()(layout.take(ids))
+        hidden, past = self.read(embeddings, layout.real, positions.clamp(min=0), past)
+        past = replace(past, count=past.count + layout.real.sum(1))
+        wanted = self.thinker is not None and not bool(past.thought.all())
+        return hidden, past.with_hidden(hidden, layout.real) if wanted else past
+
+    def read(self, embeddings: Tensor, real: Tensor, positions: Tensor, past: Reading) -> tuple[Tensor, Reading]:
+        """Embeddings (b, n, e) after all that was read: hidden states (b, n, e), and what was read then.
+
+        Where activations are recomputed there is no cache, and all is read again.
+        """
+        decoder: Any = self.base.get_decoder()
+        slots = torch.cat([past.real, real], 1)
+        if not self._recomputes:
+            keys = past.keys_to_extend()
+            hidden = decoder(
+                inputs_embeds=embeddings,
+                attention_mask=slots.long(),
+                position_ids=positions,
+                past_key_values=keys,
+                use_cache=True,
+            ).last_hidden_state
+            return hidden, replace(past, keys=keys, real=slots)
+        if past.trail is not None:
+            embeddings = torch.cat([past.trail[0], embeddings], 1)
+            positions = torch.cat([past.trail[1], positions], 1)
+        hidden = decoder(
+            inputs_embeds=embeddings, attention_mask=slots.long(), position_ids=positions, use_cache=False
+        ).last_hidden_state
+        return hidden[:, -real.shape[1] :], replace(past, real=slots, trail=(embeddings, positions))
+
+    @property
+    def _recomputes(self) -> bool:
+        return self.training and self.base.is_gradient_checkpointing
+
+    def read_after(self, thought: Thought, ids: Tensor, after: Layout, past: Reading) -> tuple[Tensor, Reading]:
+        """Latents, then the trigger and what follows it: hidden states (b, n, e) of the tokens."""
+        assert self.thinker is not None
+        memory = self.thinker.memory(thought.y)
+        tokens = self.get_input_embeddings()(after.take(ids))
+        embeddings = torch.cat([memory.to(tokens.dtype), tokens], 1)
+        begins = after.real.any(1)  # the rows that think
+        real = torch.cat([begins[:, None].expand(-1, memory.shape[1]), after.real], 1)
+        places = torch.arange(after.width, device=ids.device).expand_as(after.real)
+        positions = past.count[:, None] + torch.cat([torch.zeros_like(real[:, : memory.shape[1]]), places], 1)
+        hidden, past = self.read(embeddings, real, positions, past)
+        past = replace(past, count=past.count + after.real.sum(1), thought=past.thought | begins)
+        return hidden[:, memory.shape[1] :], past.forgotten()
+
+    def question(self, ids: Tensor, past: Reading) -> Tensor:
+        """x: what was read so far, compressed."""
+        assert self.thinker is not None
+        nothing = self.get_input_embeddings()(ids[:, :0])
+        return self.thinker.compress(nothing if past.hidden is None else past.hidden, past.hidden_real)
+
+    def answered(
+        self, ids: Tensor, before: Layout, after: Layout, past: Reading
+    ) -> tuple[Tensor, Reading, Thought | None]:
+        """The hidden states after the last supervision step, outside of training; none where nothing is thought of."""
+        if self.thinker is None or not after.width:
+            return self.get_input_embeddings()(ids[:, :0]), past, None
+        *_, last = self.thinker.thoughts(self.question(ids, past))
+        return *self.read_after(last, ids, after, past), last
+
+    # ---- losses
+
+    def training_loss(
+        self, hidden: Tensor, ids: Tensor, before: Layout, after: Layout, past: Reading, wanted: Wanted
+    ) -> Tensor:
+        """The loss of what stands before the trigger, and the mean over supervision steps of that of what follows.
+
+        The halting head learns whether all that follows is right. Its loss is a mean over rows, so it joins in the
+        share that the targets here are of all items.
+        """
+        loss = self.loss(hidden, wanted.before, wanted.items)
+        if self.thinker is None:
+            return loss
+        if not after.width:
+            # Gradients of zero rather than none: processes that train together all have to have them.
+            return loss + 0.0 * sum(parameter.sum() for parameter in self.thinker.parameters())
+        losses = []
+        trained = wanted.after != IGNORED
+        for thought in self.thinker.thoughts(self.question(ids, past)):
+            said, _ = self.read_after(thought, ids, after, past)
+            losses.append(self.loss(said, wanted.after, wanted.items))
+            if thought.halt is not None:
+                right = self.right(said, wanted.after)
+                told = F.binary_cross_entropy_with_logits(thought.halt, right.float())
+                losses[-1] = losses[-1] + HALT_WEIGHT * told * trained.sum() / wanted.items
+        return loss + torch.stack(losses).mean()
+
+    def loss(self, hidden: Tensor, targets: Tensor, items: Tensor | int) -> Tensor:
+        """The summed cross-entropy of hidden states (b, n, e) and targets (b, n), over so many items."""
+        chosen = targets != IGNORED
+        hidden, targets = hidden[chosen], targets[chosen]
+        head = self.get_output_embeddings()
+        if type(head) is nn.Linear and head.bias is None and not _scales(self.base.config):
+            return linear_cross_entropy(hidden, head.weight, targets) / items
+        return F.cross_entropy(self.score(hidden), targets, reduction="sum") / items
+
+    @torch.no_grad()
+    def right(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        """Of each row (b,): whether the likeliest token is the target wherever there is one."""
+        rows = [
+            (self.score(one[target != IGNORED]).argmax(-1) == target[target != IGNORED]).all()
+            for one, target in zip(hidden, targets, strict=True)
+        ]
+        return torch.stack(rows)
+
+    def score(self, hidden: Tensor) -> Tensor:
+        """Hidden states (..., e) to logits (..., v) in float32, as the base has them."""
+        head: Any = self.get_output_embeddings()
+        logits = head(hidden.to(_dtype(head))).float()
+        for name, apply in SCALES.items():
+            factor = getattr(self.base.config, name, None)
+            logits = logits if factor is None else apply(logits, factor)
+        return logits
+
+    # ---- generation
+
+    @classmethod
+    def _supports_default_dynamic_cache(cls) -> bool:
+        """No: a reading is begun at the first forward pass."""
+        return False
+
+    def prepare_inputs_for_generation(  # type: ignore[override]
+        self,
+        input_ids: Tensor,
+        cache_params: Reading | None = None,
+        attention_mask: Tensor | None = None,
+        use_cache: bool | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """What one step of `generate` feeds to `forward`: the tokens that were not read yet."""
+        new = input_ids if cache_params is None else input_ids[:, min(cache_params.seen, input_ids.shape[1] - 1) :]
+        return {
+            "input_ids": new,
+            "attention_mask": attention_mask,
+            "cache_params": cache_params,
+            "use_cache": use_cache,
+            "logits_to_keep": kwargs.get("logits_to_keep", 0),
+        }
+
+
+# What some bases do to their logits, by the key of their config: Gemma's cap, Granite's and Cohere's factor.
+SCALES = {
+    "final_logit_softcapping": lambda logits, cap: cap * torch.tanh(logits / cap),
+    "logits_scaling": lambda logits, factor: logits / factor,
+    "logit_scale": lambda logits, factor: logits * factor,
+}
+
+
+def _scales(config: Any) -> bool:
+    return any(getattr(config, name, None) is not None for name in SCALES)
+
+
+def _dtype(head: Any) -> torch.dtype:
+    weight = head.weight
+    return weight.dtype if weight.is_floating_point() else torch.get_default_dtype()
+
+
+@torch.no_grad()
+def _loudness(table: Any) -> float:
+    """The root mean square of a table of embeddings."""
+    return float(table.weight.float().square().mean().sqrt())
+
+
+def _wanted(labels: Tensor, real: Tensor, before: Layout, after: Layout, items: Tensor | int | None) -> Wanted:
+    """What each token is to predict: the label of the next column, and padding predicts nothing."""
+    targets = F.pad(labels[:, 1:], (0, 1), value=IGNORED).masked_fill(real == 0, IGNORED)
+    placed = [layout.take(targets).masked_fill(~layout.real, IGNORED) for layout in (before, after)]
+    if items is None:
+        items = (targets != IGNORED).sum().clamp(min=1)
+    return Wanted(placed[0], placed[1], items.to(labels.device) if isinstance(items, Tensor) else items)
