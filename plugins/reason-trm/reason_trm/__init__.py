@@ -2,9 +2,10 @@
 
 from reason_cli import hookimpl
 from reason_trm.puzzle_architecture import TRMPuzzle
+from reason_trm.trm_architecture import TRM
 
 
 @hookimpl
 def register_architectures():
-    """The architecture `trm-puzzle` with its presets."""
-    return [TRMPuzzle()]
+    """The architectures `trm` and `trm-puzzle` with their presets."""
+    return [TRM(), TRMPuzzle()]
