@@ -71,6 +71,11 @@ CASES = [
     Case("hybrid-small", {"n_layer": 4}, 8_192, 4, 512, "fp32", True),
     Case("hybrid", LEAST, 2_048, 32, 100),
     Case("hybrid", LEAST, BYTES, 1, 2048, "bf16"),
+    Case("llama-small", {"n_layer": 4}, GPT2, 1, 64),
+    Case("llama-small", {"n_layer": 4}, GPT2, 2, 512),
+    Case("llama-small", {"n_layer": 4}, 8_192, 2, 512, "bf16"),
+    Case("llama-small", {"n_layer": 4}, 8_192, 4, 512, "fp32", True),
+    Case("llama-tiny", {}, 1_024, 32, 100),
 ]
 
 
@@ -123,7 +128,7 @@ def measured(case: Case) -> int:
     """Bytes that training takes at its highest, above the baseline."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     train(
-        replace(case, options={**case.options, "d_model": 64, "n_layer": 1}, vocab_size=64, rows=1, length=64),
+        replace(case, options={**case.options, "d_model": 96, "n_layer": 1}, vocab_size=64, rows=1, length=64),
         device,
         1,
     )
