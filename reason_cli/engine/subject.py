@@ -53,11 +53,12 @@ def load_subject(architecture: Architecture, options: Any, hardware: HardwareOpt
 
     hush_libraries()
     device = pick_device(hardware)
-    tokenizer = tokenizers.load(str(path))
     try:
         model = architecture.load(path, options).to(device).eval()  # type: ignore[arg-type]
     except (OSError, SafetensorError) as error:
         raise ReasonError(f"cannot load the weights in {path}: {error}", "pass another checkpoint") from None
+    # Only now is a type of model known that is the architecture's own, which the tokenizer is told of in config.json.
+    tokenizer = tokenizers.load(str(path))
     keep_ends_alone(model, tokenizer)
     return Subject(model, tokenizer, pick_precision(hardware.precision, device), str(path))
 
