@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
+from reason_cli.errors import ReasonError
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -227,6 +229,14 @@ class Architecture(ABC):
     @abstractmethod
     def estimate(self, options: Any, load: Load) -> Estimate:
         """What a model with these options costs under a load, without building it."""
+
+    def merge(self, path: Path, output: Path, options: Any, dtype: str) -> Mapping[str, tuple[float, float] | None]:
+        """Write a checkpoint that rests on a base as one model of `dtype` (fp32, bf16 or fp16), with its tokenizer.
+
+        Gives, by what its logits were compared with, the largest difference and the share of positions whose likeliest
+        token is the same; `None` where that could not be. Raises `ReasonError` when there is nothing to merge.
+        """
+        raise ReasonError(f"a checkpoint of '{self.name}' is whole already", "there is nothing to merge")
 
     def describe(self, model: PreTrainedModel) -> Mapping[str, str]:
         """Facts about a built model that a person should see at start and find in `run.toml`."""

@@ -116,7 +116,7 @@ class Switchboard:
         return self.get("architecture", name)
 
     def architecture_of_type(self, model_type: str) -> Architecture | None:
-        """The architecture that a checkpoint's `model_type` belongs to; one with a model of its own before a stock one."""
+        """The architecture that a checkpoint's `model_type` belongs to; a stock one last."""
         known = [offers[0].value.architecture for offers in self._offers["architecture"].values()]
         of_type = [architecture for architecture in known if architecture.model_type == model_type]
         return min(of_type, key=lambda architecture: architecture.stock, default=None)

@@ -45,7 +45,7 @@ def of_checkpoint(
     from reason_cli.engine.subject import fetch
 
     found = fetch(Checkpoint.find(Path(text)))
-    settings, choice = options.resolve_settings(board, ctx, _base(board, found))
+    settings, choice = options.resolve_settings(board, ctx, settings_of(board, found))
     tasks = jobs.tasks(board, settings, datasets)
     jobs.check_text_column(settings, [task.source for task in tasks])
     root = output or (found.run.path / "eval" if found.run else Path("eval"))
@@ -101,7 +101,7 @@ def _make(root: Path) -> None:
         raise ReasonError(f"cannot make {root}: {error.strerror}", "choose another --output") from None
 
 
-def _base(board: Switchboard, found: Checkpoint) -> list[Layer]:
+def settings_of(board: Switchboard, found: Checkpoint) -> list[Layer]:
     """The settings of the checkpoint's run, or of a bare folder the architecture that it is loaded by, if any."""
     if found.run:
         return [jobs.run_layer(board, found.run)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from reason_cli import Architecture, ArchitectureOptions, Estimate, Load, ReasonError, option
 from reason_qlora.presets import BASES, PROJECTIONS, SETTINGS
@@ -82,6 +82,14 @@ class QLora(Architecture):
         from reason_qlora.adapter import load_adapter
 
         return load_adapter(path, options)
+
+    def merge(self, path: Path, output: Path, options: QLoraOptions, dtype: str) -> Mapping[str, Any]:
+        """The adapter of a folder merged into its base."""
+        from dataclasses import asdict
+
+        from reason_qlora.merge import merge
+
+        return asdict(merge(path, output, options, dtype))
 
     def describe(self, model: PreTrainedModel) -> dict[str, str]:
         """How the base is held, what was tried before, and what is trained."""

@@ -37,7 +37,8 @@ def empty(config: Any) -> Any:
 def load_base(options: QLoraOptions, vocab_size: int) -> PreTrainedModel:
     """The base as the options say, frozen; its embeddings grow where the tokenizer has more tokens than it.
 
-    `reason_held` says how it is held and what was tried before, `reason_grown` whether they grew. Raises `ReasonError` when nothing works.
+    `reason_held` says how it is held and what was tried before, `reason_grown` whether they grew. Raises `ReasonError`
+    when nothing works.
     """
     hush()
     folder = model_folder(options.base)

@@ -125,6 +125,12 @@ class TRM(Architecture):
 
         return load(path, options)
 
+    def merge(self, path: Path, output: Path, options: TRMOptions, dtype: str) -> Mapping[str, Any]:
+        """The thinker, and the base with its LoRA merged into it, in a folder that needs no other."""
+        from reason_trm.trm_merge import merge
+
+        return asdict(merge(path, output, options, dtype))
+
     def describe(self, model: PreTrainedModel) -> dict[str, str]:
         """How the base is held, and what is trained."""
         from reason_qlora.adapter import trained
