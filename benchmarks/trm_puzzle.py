@@ -8,23 +8,33 @@ keeps its answer. Fails when more steps are worse than fewer by more than a poin
 """
 
 import argparse
+import io
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from reason_cli.cli.main import main as reason_main
+
 MOST_LOST = 0.01  # of the puzzles, by more steps
 
 
 def reason(*arguments: object) -> str:
-    """What `reason ARGUMENTS` prints; fails when it does."""
-    command = [sys.executable, "-m", "reason_cli", *map(str, arguments)]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    """What `reason ARGUMENTS` prints, run in this process; fails when it does."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        try:
+            reason_main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            if ended.code:
+                raise
+    return printed.getvalue()
 
 
 def accuracy(run: Path, threads: int, limit: int, **model: object) -> float:
@@ -53,7 +63,8 @@ def main() -> None:
             run, start, minutes = folder / f"{profile}-{seed}", time.perf_counter(), ""
             if not run.exists():
                 asked = ["--profile", profile, "--seed", seed, "--threads", arguments.threads, "--output", run]
-                reason("train", *asked)
+                command = [sys.executable, "-m", "reason_cli", "train", *map(str, asked)]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
                 minutes = f"{(time.perf_counter() - start) / 60:.1f}"
             for halting in (False, True):
                 found = [
