@@ -1,6 +1,7 @@
 """What thinks: hidden states of a text to latents, which a tiny network refines again and again.
 
-    compress    attention of `num_latents` learned queries to all hidden states so far: x, the question
+    compress    attention of `num_latents` learned queries to all hidden states so far: x, the question. Each query
+                begins with a stretch of the text as its own, in their order; the paper's x has a place for each token
     recursion   `recursion.deep_recursion` on x, the answer y and the thought z, by one network of two layers
     memory      y as embeddings that the base can read
 
@@ -44,6 +45,7 @@ class Thinker(nn.Module):
         self.config, self.heads = config, config.num_attention_heads
         self.queries = nn.Parameter(torch.randn(config.num_latents, d))
         self.nothing = nn.Parameter(torch.zeros(width))  # what is seen where there is no text yet
+        self.focus = nn.Parameter(torch.linspace(1.0, 0.1, self.heads))  # how much a head keeps to its stretch
         self.q_proj = nn.Linear(d, d, bias=False)
         self.kv_proj = nn.Linear(width, 2 * d, bias=False)
         self.o_proj = nn.Linear(d, d, bias=False)
@@ -71,12 +73,23 @@ class Thinker(nn.Module):
         """hidden (b, s, e), real (b, s), to x (b, k, d)."""
         rows = hidden.shape[0]
         seen = torch.cat([self.nothing.expand(rows, 1, -1), self.norm(hidden)], 1)
-        mask = F.pad(real, (1, 0), value=True)[:, None, None]  # (b, 1, 1, s + 1)
         q = self.q_proj(self.queries).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # (h, k, d / h)
         k, v = self.kv_proj(seen).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (b, h, s + 1, d / h)
-        q = q.to(k.dtype).expand(rows, -1, -1, -1)
-        found = F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2).flatten(2)
+        q, bias = q.to(k.dtype).expand(rows, -1, -1, -1), self.distances(real).to(k.dtype)
+        found = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
         return self.norm(self.queries + self.o_proj(found))
+
+    def distances(self, real: Tensor) -> Tensor:
+        """What attention is lowered by (b, h, k, s + 1): the squared distance of a token from the middle of a query's
+        stretch, in latents or in tokens, whichever are fewer. real (b, s) says which tokens there are.
+        """
+        latents, tokens = len(self.queries), real.sum(1).clamp(min=1)[:, None]
+        place = (real.cumsum(1) - 0.5) / tokens  # (b, s), from 0 to 1 as `middle` (k,)
+        middle = (torch.arange(latents, device=real.device) + 0.5) / latents
+        unit = tokens.clamp(max=latents)[..., None]
+        squares = ((place[:, None] - middle[:, None]) * unit).square()[:, None]  # (b, 1, k, s)
+        lowered = -self.focus.square()[:, None, None] * squares
+        return F.pad(lowered.masked_fill(~real[:, None, None], float("-inf")), (1, 0))
 
     def thoughts(self, x: Tensor) -> Iterator[Thought]:
         """The supervision steps in turn. With `halt_at_test` rows that are held to be right then keep their latents."""

@@ -56,7 +56,7 @@ def _whole(census: Census, base: int) -> Census:
 def thinker_parameters(options: TRMOptions, width: int) -> int:
     """Exact: queries, the compressor's projections, the network, the way back, the halting head."""
     d, f = options.d_latent, options.d_inner
-    compressor = options.num_latents * d + width + 2 * d * d + 2 * width * d
+    compressor = options.num_latents * d + width + options.n_head + 2 * d * d + 2 * width * d
     network = options.n_layer * (4 * d * d + 3 * d * f)
     return compressor + network + d * width + width + (d + 1 if options.halting else 0)
 
