@@ -53,6 +53,7 @@ class Thinker(nn.Module):
         self.layers = nn.ModuleList(make(config) for _ in range(config.num_hidden_layers))
         self.out_proj = nn.Linear(d, width, bias=False)
         self.loudness = nn.Parameter(torch.full((width,), loudness))
+        self.draft_proj = nn.Linear(d, width, bias=False) if config.draft else None
         self.halt_head = nn.Linear(d, 1) if config.halting else None
         # No gradient reaches where the recursion begins, so both stay as they were drawn.
         self.register_buffer("y_start", torch.randn(d))

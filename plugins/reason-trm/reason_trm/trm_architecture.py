@@ -37,6 +37,11 @@ class TRMOptions(QLoraOptions):
     n_deep_recursions: int = option(2, "of those together in a supervision step; the last has gradients", minimum=1)
     n_supervision_steps: int = option(4, "answers in a row, each with its loss", minimum=1)
     steps_at_test: int = option(0, "supervision steps outside of training; 0: as many as in training", minimum=0)
+    draft: float = option(
+        1.0,
+        "weight of the loss of what y says by itself of the tokens after the trigger; 0: none",
+        minimum=0.0,
+    )
     halting: bool = option(False, "a head learns whether what follows will be right")
     halt_at_test: bool = option(False, "outside of training, keep latents that the head holds to be right")
 

@@ -24,6 +24,7 @@ class TRMConfig(PretrainedConfig):
     steps_at_test          supervision steps outside of training; 0: as many as in training
     halting                whether a head learns to tell if what follows will be right
     halt_at_test           whether latents that it holds to be right are kept outside of training
+    draft                  weight of the loss of what y says by itself of what follows the trigger; 0: none
     use_trm                without it there is the base alone
     """
 
@@ -45,6 +46,7 @@ class TRMConfig(PretrainedConfig):
     steps_at_test: int = 0
     halting: bool = False
     halt_at_test: bool = False
+    draft: float = 1.0
     use_trm: bool = True
     rms_norm_eps: float = 1e-5
 

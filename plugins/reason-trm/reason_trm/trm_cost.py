@@ -54,11 +54,12 @@ def _whole(census: Census, base: int) -> Census:
 
 
 def thinker_parameters(options: TRMOptions, width: int) -> int:
-    """Exact: queries, the compressor's projections, the network, the way back, the halting head."""
+    """Exact: queries, the compressor's projections, the network, the way back, draft and halting head."""
     d, f = options.d_latent, options.d_inner
     compressor = options.num_latents * d + width + options.n_head + 2 * d * d + 2 * width * d
     network = options.n_layer * (4 * d * d + 3 * d * f)
-    return compressor + network + d * width + width + (d + 1 if options.halting else 0)
+    said = d * width + width + (d * width if options.draft else 0) + (d + 1 if options.halting else 0)
+    return compressor + network + said
 
 
 def _operations(options: TRMOptions, width: int, length: int) -> int:

@@ -45,6 +45,7 @@ def config_for(options: TRMOptions, base: PreTrainedModel, trigger: int) -> TRMC
         n_deep_recursions=options.n_deep_recursions,
         n_supervision_steps=options.n_supervision_steps,
         steps_at_test=options.steps_at_test,
+        draft=options.draft,
         halting=options.halting,
         halt_at_test=options.halt_at_test,
         use_trm=options.use_trm,

@@ -5,7 +5,9 @@
     they stand before the trigger as embeddings that every later token attends to    through the base's own attention
 
 After "Less is More: Recursive Reasoning with Tiny Networks" (arXiv 2510.04871): recursion by one tiny network, deep
-supervision with the answer read off after every step. There the answer is read from y by a head; here by the base.
+supervision with the answer read off after every step. There it is read from y by a head. Here the base says it, with y
+as a memory; in training its head reads y as well, the n-th latent as a draft of the n-th token after the trigger.
+
 A text is thought about once, before its first trigger. The latents take no positions: the trigger and all after it have
 those that they would have without. In training the text up to the trigger is read once, and what follows once for each
 supervision step.
@@ -210,12 +212,21 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         trained = wanted.after != IGNORED
         for thought in self.thinker.thoughts(self.question(ids, past)):
             said, _ = self.read_after(thought, ids, after, past)
-            losses.append(self.loss(said, wanted.after, wanted.items))
+            losses.append(self.loss(said, wanted.after, wanted.items) + self.draft_loss(thought, wanted))
             if thought.halt is not None:
                 right = self.right(said, wanted.after)
                 told = F.binary_cross_entropy_with_logits(thought.halt, right.float())
                 losses[-1] = losses[-1] + HALT_WEIGHT * told * trained.sum() / wanted.items
         return loss + torch.stack(losses).mean()
+
+    def draft_loss(self, thought: Thought, wanted: Wanted) -> Tensor | float:
+        """What y says by itself of as many tokens after the trigger as there are latents."""
+        assert self.thinker is not None
+        if self.thinker.draft_proj is None:
+            return 0.0
+        count = min(thought.y.shape[1], wanted.after.shape[1])
+        drafted = self.thinker.draft_proj(thought.y[:, :count])
+        return self.config.draft * self.loss(drafted, wanted.after[:, :count], wanted.items)
 
     def loss(self, hidden: Tensor, targets: Tensor, items: Tensor | int) -> Tensor:
         """The summed cross-entropy of hidden states (b, n, e) and targets (b, n), over so many items."""

@@ -226,8 +226,8 @@ def loss(model, ids, labels, **given):
 
 
 def test_the_loss_is_that_of_the_logits_where_there_is_one_step(trm, rows):
-    """Trained in one supervision step without gradient checkpointing, with it, and evaluated."""
-    model = trm(n_supervision_steps=1)
+    """Trained in one supervision step, and evaluated."""
+    model = trm(n_supervision_steps=1, draft=0.0)
     labels = rows.masked_fill(rows % 4 == 0, -100)
     evaluated = loss(model, rows, labels)
     scores = logits(model, rows)[:, :-1].flatten(0, 1)
@@ -244,7 +244,7 @@ def test_the_loss_after_the_trigger_is_the_mean_over_supervision_steps(trm, rows
     ids = rows[:1]
     labels = ids.clone()
     labels[:, :6] = -100
-    model = trm()
+    model = trm(draft=0.0)
     steps = []
     for count in (1, 2, 3):
         model.config.steps_at_test = count
@@ -269,6 +269,21 @@ def test_recomputed_activations_give_the_same_gradients(trm, rows, options):
     assert all(torch.allclose(grads[name], regrads[name], atol=1e-5, rtol=1e-3) for name in grads)
 
 
+def test_the_draft_is_what_the_latents_say_of_the_tokens_after_the_trigger(trm, rows):
+    """Row 0 thinks before token 5: its five latents draft tokens 6 to 10. The draft is a loss, and no more."""
+    model, plain = trm(n_supervision_steps=1), trm(n_supervision_steps=1, draft=0.0)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    assert torch.equal(logits(model, rows), logits(plain, rows))
+    ids, labels = rows[:1], rows[:1].clone()
+    labels[:, :6] = -100
+    said = []
+    model.thinker.draft_proj.register_forward_hook(lambda module, given, output: said.append(output))
+    both, alone = (loss(m.train(), ids, labels) for m in (model, plain))
+    drafted = torch.nn.functional.cross_entropy(model.score(said[0])[0], ids[0, 6:11], reduction="sum")
+    assert torch.allclose(both - alone, drafted / 14, **CLOSE), "of 14 tokens that are trained"
+    assert plain.thinker.draft_proj is None
+
+
 def test_every_part_learns_and_a_frozen_base_does_not(trm, rows):
     for tune, learns in (("frozen", False), ("lora", True), ("full", True)):
         model = trm(tune=tune, halting=True).train()
@@ -289,7 +304,7 @@ def test_the_halting_head_learns_whether_all_that_follows_is_right(trm, rows):
     targets[1, 3] = (targets[1, 3] + 1) % 261
     assert model.right(hidden, targets).tolist() == [True, False]
     plain = trm(n_supervision_steps=1).train()
-    assert float(loss(model, rows[:2], rows[:2])) > float(loss(plain, rows[:2], rows[:2]))
+    assert loss(model, rows[:2], rows[:2]).item() > loss(plain, rows[:2], rows[:2]).item()
 
 
 def test_latents_that_are_held_to_be_right_are_kept(trm, rows):
