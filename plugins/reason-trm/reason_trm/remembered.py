@@ -1,4 +1,4 @@
-"""What a base has read so far, and what is known of it: keys and values, which slots are real, and hidden states."""
+"""What a base has read so far: keys and values, which slots are real, and what is thought about."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Reading:
     keys           the base's cache; None where nothing was read yet, or where all is read again (`trail`)
     real (b, s)    the slots of the cache that hold something; the others are padding
     count (b,)     tokens of each row, which is the position of its next one; latents take none
-    hidden (b, s, d), hidden_real (b, s)
-                   the base's last hidden states, which are thought about; None once all rows have thought
+    states (b, s, d), states_real (b, s)
+                   what is thought about, of each token; None once all rows have thought
     thought (b,)   whether a row has had its latents
     seen           columns that were given
     trail          embeddings and positions of all slots, kept in place of `keys` where activations are recomputed
@@ -27,9 +27,9 @@ class Reading:
     real: Tensor
     count: Tensor
     thought: Tensor
-    hidden_real: Tensor
+    states_real: Tensor
     keys: DynamicCache | None = None
-    hidden: Tensor | None = None
+    states: Tensor | None = None
     seen: int = 0
     trail: tuple[Tensor, Tensor] | None = None
 
@@ -50,12 +50,12 @@ class Reading:
         keys.layers = [copy(layer) for layer in self.keys.layers]
         return keys
 
-    def with_hidden(self, hidden: Tensor, real: Tensor) -> Reading:
-        """With hidden states (b, n, d) of tokens real (b, n) beside those that there are."""
-        before = hidden[:, :0] if self.hidden is None else self.hidden
-        together = torch.cat([before, hidden.to(before.dtype)], 1)
-        return replace(self, hidden=together, hidden_real=torch.cat([self.hidden_real, real], 1))
+    def with_states(self, states: Tensor, real: Tensor) -> Reading:
+        """With the states (b, n, d) of tokens real (b, n) beside those that there are."""
+        before = states[:, :0] if self.states is None else self.states
+        together = torch.cat([before, states], 1)
+        return replace(self, states=together, states_real=torch.cat([self.states_real, real], 1))
 
     def forgotten(self) -> Reading:
-        """Without hidden states, where no row will think any more."""
-        return replace(self, hidden=None, hidden_real=self.hidden_real[:, :0]) if bool(self.thought.all()) else self
+        """Without states, where no row will think any more."""
+        return replace(self, states=None, states_real=self.states_real[:, :0]) if bool(self.thought.all()) else self

@@ -1,11 +1,11 @@
-"""What thinks: hidden states of a text to latents, which a tiny network refines again and again.
+"""What thinks: the states of a text to latents, which a tiny network refines again and again.
 
-    compress    attention of `num_latents` learned queries to all hidden states so far: x, the question. Each query
+    compress    attention of `num_latents` learned queries to the states of all tokens so far: x, the question. Each
                 begins with a stretch of the text as its own, in their order; the paper's x has a place for each token
     recursion   `recursion.deep_recursion` on x, the answer y and the thought z, by one network of two layers
     memory      y as embeddings that the base can read
 
-Glossary: b rows, s hidden states, k latents, d their width, e the base's width, h heads.
+Glossary: b rows, s tokens, k latents, d their width, e the base's width, h heads.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Thinker(nn.Module):
         self.config, self.heads = config, config.num_attention_heads
         self.queries = nn.Parameter(torch.randn(config.num_latents, d))
         self.nothing = nn.Parameter(torch.zeros(width))  # what is seen where there is no text yet
-        self.focus = nn.Parameter(torch.linspace(1.0, 0.1, self.heads))  # how much a head keeps to its stretch
+        self.focus = nn.Parameter(torch.linspace(4.0, 0.1, self.heads))  # how much a head keeps to its stretch
         self.q_proj = nn.Linear(d, d, bias=False)
         self.kv_proj = nn.Linear(width, 2 * d, bias=False)
         self.o_proj = nn.Linear(d, d, bias=False)
@@ -70,10 +70,16 @@ class Thinker(nn.Module):
             nn.init.zeros_(self.halt_head.weight)
             nn.init.constant_(self.halt_head.bias, HALT_BIAS)
 
-    def compress(self, hidden: Tensor, real: Tensor) -> Tensor:
-        """hidden (b, s, e), real (b, s), to x (b, k, d)."""
-        rows = hidden.shape[0]
-        seen = torch.cat([self.nothing.expand(rows, 1, -1), self.norm(hidden)], 1)
+    def states(self, embeddings: Tensor, hidden: Tensor) -> Tensor:
+        """What is known of tokens (b, s, e): which they are, and what the base made of them; of the latter alone it is
+        hard to tell the former.
+        """
+        return self.norm(embeddings) + self.norm(hidden)
+
+    def compress(self, states: Tensor, real: Tensor) -> Tensor:
+        """states (b, s, e), real (b, s), to x (b, k, d)."""
+        rows = states.shape[0]
+        seen = torch.cat([self.nothing.expand(rows, 1, -1), states], 1)
         q = self.q_proj(self.queries).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # (h, k, d / h)
         k, v = self.kv_proj(seen).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (b, h, s + 1, d / h)
         q, bias = q.to(k.dtype).expand(rows, -1, -1, -1), self.distances(real).to(k.dtype)

@@ -1,6 +1,6 @@
 """A causal language model that thinks before it answers: latents, refined by recursion, as a memory in its text.
 
-    the base reads a text up to the trigger (`<think>`)                               hidden states
+    the base reads a text up to the trigger (`<think>`)                               its first and last hidden states
     the latents are a function of these                                               `thinker.Thinker`
     they stand before the trigger as embeddings that every later token attends to    through the base's own attention
 
@@ -131,8 +131,10 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         embeddings = self.get_input_embeddings()(layout.take(ids))
         hidden, past = self.read(embeddings, layout.real, positions.clamp(min=0), past)
         past = replace(past, count=past.count + layout.real.sum(1))
-        wanted = self.thinker is not None and not bool(past.thought.all())
-        return hidden, past.with_hidden(hidden, layout.real) if wanted else past
+        wanted = not bool(past.thought.all())
+        if self.thinker is None or not wanted:
+            return hidden, past
+        return hidden, past.with_states(self.thinker.states(embeddings, hidden), layout.real)
 
     def read(self, embeddings: Tensor, real: Tensor, positions: Tensor, past: Reading) -> tuple[Tensor, Reading]:
         """Embeddings (b, n, e) after all that was read: hidden states (b, n, e), and what was read then.
@@ -180,8 +182,8 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
     def question(self, ids: Tensor, past: Reading) -> Tensor:
         """x: what was read so far, compressed."""
         assert self.thinker is not None
-        nothing = self.get_input_embeddings()(ids[:, :0])
-        return self.thinker.compress(nothing if past.hidden is None else past.hidden, past.hidden_real)
+        nothing = self.get_input_embeddings()(ids[:, :0]).float()
+        return self.thinker.compress(nothing if past.states is None else past.states, past.states_real)
 
     def answered(
         self, ids: Tensor, before: Layout, after: Layout, past: Reading

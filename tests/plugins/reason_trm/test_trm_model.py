@@ -160,9 +160,9 @@ def test_a_trigger_that_the_model_says_itself_is_thought_about(trm, tokenizer):
     model, ids = trm(), torch.tensor([tokenizer("what<think>so")["input_ids"]])
     with torch.no_grad():
         past = model(input_ids=ids[:, :4], use_cache=True).cache_params
-        assert past.hidden is not None and not past.thought.any()
+        assert past.states is not None and not past.thought.any()
         past = model(input_ids=ids[:, 4:5], cache_params=past, use_cache=True).cache_params
-        assert past.hidden is None and past.thought.all(), "nothing is kept that is not needed any more"
+        assert past.states is None and past.thought.all(), "nothing is kept that is not needed any more"
         told = model(input_ids=ids[:, 5:], cache_params=past, use_cache=True).logits
     assert torch.allclose(told, logits(model, ids)[:, 5:], **CLOSE)
 
