@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -84,27 +84,25 @@ def kind(name: str) -> tuple[str, ...]:
     return tuple(f"data.word-problems.{key}={value}" for key, value in stories.items())
 
 
-def reason(log: Path, *arguments: object) -> None:
-    """Run `reason`; what it prints goes to a file."""
+def reason(log: Path, *arguments: object) -> float:
+    """Run `reason`; what it prints goes to a file. Gives the seconds of processor time that it took."""
+    command = [sys.executable, "-m", "reason_cli", *map(str, arguments)]
     with log.open("a") as file:
-        command = [sys.executable, "-m", "reason_cli", *map(str, arguments)]
-        subprocess.run(command, check=True, stdout=file, stderr=file)
+        process = subprocess.Popen(command, stdout=file, stderr=file)
+        _, status, used = os.wait4(process.pid, 0)  # of this process alone: others may run beside it
+    if status:
+        raise subprocess.CalledProcessError(os.waitstatus_to_exitcode(status), command)
+    return used.ru_utime + used.ru_stime
 
 
 def learn(run: Path, *arguments: object) -> None:
     """A training run and what it cost, unless it is there."""
     if (run / "final").is_dir():
         return
-    clock, processor = time.perf_counter(), processor_seconds()
-    reason(run.with_suffix(".log"), "train", *arguments, "--device", "cpu", "--output", run)
-    spent = {"clock": time.perf_counter() - clock, "processor": processor_seconds() - processor}
+    clock = time.perf_counter()
+    processor = reason(run.with_suffix(".log"), "train", *arguments, "--device", "cpu", "--output", run)
+    spent = {"clock": time.perf_counter() - clock, "processor": processor}
     run.with_suffix(".cost.json").write_text(json.dumps(spent))
-
-
-def processor_seconds() -> float:
-    """What the processes that have ended took of the processors."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def answers(run: Path, questions: int, threads: int) -> dict[str, Graded]:
