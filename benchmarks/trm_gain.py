@@ -1,6 +1,6 @@
 """What does thinking in latents bring a language model, and what does it cost?
 
-    python benchmarks/trm_gain.py [--task sudoku|stories] [--seeds 0 1 2] [--folder DIR] [--json FILE]
+    python benchmarks/trm_gain.py [--task sudoku|stories] [--seeds 0 1 2] [--brief] [--folder DIR]
 
 The base is `reason train --profile base-small`. Under each seed `--arch trm` tunes it by a LoRA, once with latents and
 once without (`model.use_trm=false`): the same rows in the same order, the same steps and learning rate. Without latents
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--questions", type=int, default=500, help="held-out questions")
     parser.add_argument("--at-once", type=int, default=2, help="runs at a time, of one thread each (default 2)")
-    parser.add_argument("--no-curves", dest="curves", action="store_false", help="latents and depth are not varied")
+    parser.add_argument("--brief", action="store_true", help="with and without latents alone: none longer, none varied")
     parser.add_argument("--folder", type=Path, help="where the run directories go; default: a temporary folder")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     given = parser.parse_args()
@@ -85,18 +85,18 @@ def main() -> None:
     tuned = Tuned(folder, given.task, given.questions)
     plain = [(ALONE, seed, {"use_trm": "false"}, 1.0) for seed in given.seeds]
     thinking = [(THINKING, seed, LATENTS, 1.0) for seed in given.seeds]
-    varied = [(name, given.seeds[0], LATENTS | more, 1.0) for name, more in VARIED.items()] if given.curves else []
+    varied = [(name, given.seeds[0], LATENTS | more, 1.0) for name, more in VARIED.items()]
     with ThreadPoolExecutor(given.at_once) as pool:
         list(pool.map(lambda job: tuned.run(*job), [*plain, *thinking]))
         ratio = tuned.cost(THINKING, given.seeds) / tuned.cost(ALONE, given.seeds)
         longer = [(LONGER, seed, {"use_trm": "false"}, ratio) for seed in given.seeds]
-        list(pool.map(lambda job: tuned.run(*job), [*longer, *varied]))
-    names = [ALONE, THINKING, LONGER]
+        list(pool.map(lambda job: tuned.run(*job), [] if given.brief else [*longer, *varied]))
+    others = [ALONE] if given.brief else [ALONE, LONGER]
     figures = {"task": given.task, "questions": given.questions, "cost": ratio}
-    figures["accuracy"] = show_accuracy(tuned, names, given.seeds, console)
+    figures["accuracy"] = show_accuracy(tuned, [*others, THINKING], given.seeds, console)
     figures["at test"] = show_at_test(tuned, given.seeds, console)
-    figures["varied"] = show_varied(tuned, given.seeds[0], console) if given.curves else {}
-    figures["gain"] = show_gain(tuned, given.seeds, ratio, console)
+    figures["varied"] = {} if given.brief else show_varied(tuned, given.seeds[0], console)
+    figures["gain"] = show_gain(tuned, others, given.seeds, ratio, console)
     if given.json:
         given.json.write_text(json.dumps(figures, indent=2))
 
@@ -185,10 +185,10 @@ def show_varied(tuned: Tuned, seed: int, console: Console) -> dict:
     return found
 
 
-def show_gain(tuned: Tuned, seeds: Sequence[int], ratio: float, console: Console) -> dict:
-    """What latents bring, beside as many steps and beside as much time without them."""
+def show_gain(tuned: Tuned, others: Sequence[str], seeds: Sequence[int], ratio: float, console: Console) -> dict:
+    """What latents bring, beside as many steps without them, and beside as much time."""
     found = {}
-    for name in (ALONE, LONGER):
+    for name in others:
         pairs = [[tuned.answers(one, seed) for seed in seeds] for one in (THINKING, name)]
         mean, low, high = difference(*pairs)
         each = [difference([one], [other])[0] for one, other in zip(*pairs, strict=True)]
