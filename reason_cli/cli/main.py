@@ -23,7 +23,7 @@ BUILTIN = {
     "eval": "Generate answers to a dataset's questions and grade them.",
     "plan": "Show which presets can be trained here, or on a profile's card.",
     "grade": "Grade the answers of any tool, without a model.",
-    "merge": "Merge an adapter into its base: one model that needs neither peft nor its base.",
+    "merge": "Merge an adapter into its base: one model that needs no other.",
     "compare": "Compare two evaluations of the same questions: did it get better?",
     "data": "List, show and check datasets before anything is trained on them.",
     "plugins": "List plugins: what each provides, and how it fared.",

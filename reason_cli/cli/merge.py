@@ -30,7 +30,7 @@ STEPS = {
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @click.pass_context
 def merge_command(ctx: click.Context, checkpoint: Path, output: Path | None, dtype: str, as_json: bool) -> None:
-    """Merge an adapter into its base: one model that needs neither peft nor its base.
+    """Merge an adapter into its base: one model that needs no other.
 
     The base is loaded whole in float32, so merging needs 4 bytes of memory for each parameter, twice over when the
     result is checked. The logits of the result are compared with those of the adapter, step by step.
