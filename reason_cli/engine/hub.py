@@ -96,7 +96,7 @@ def model(id: str, revision: str = "") -> Path:
     Only safetensors weights are. Raises `Unreachable`.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     version = revision or None
     try:
@@ -105,6 +105,8 @@ def model(id: str, revision: str = "") -> Path:
             return folder
     except LocalEntryNotFoundError:
         pass
+    except HFValidationError:
+        raise Unreachable(f"there is no folder '{id}'", "check the path, or name a model as OWNER/NAME") from None
     ready()
     take, leave = list(MODEL_FILES), list(NOT_MODEL_FILES)
     try:

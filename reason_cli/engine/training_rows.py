@@ -24,6 +24,7 @@ from reason_cli.engine.reading import Loaded, load, settle
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.sources import Source
 from reason_cli.engine.stream import Draws, Start, Stream
+from reason_cli.engine.subject import folder_of
 from reason_cli.engine.token_cache import TokenCache
 from reason_cli.engine.tokens import Encoder, TokenDataset, tokenise
 from reason_cli.errors import ReasonError
@@ -127,7 +128,15 @@ def tokenizer_of(job: TrainJob, items: Sequence[Item], resume: Path | None) -> P
     if own is not None:
         return with_template(tokenizers.load(str(own)), own)
     texts, tokens = plain_texts(items[:SAMPLE], template_of(job)), job.architecture.tokens(job.options)
-    return processes.agreed(lambda: tokenizers.build(job.tokenizer, texts, tokens))
+    return processes.agreed(lambda: tokenizers.build(_spec(job), texts, tokens))
+
+
+def _spec(job: TrainJob) -> str:
+    """The tokenizer to make or load; a base's own lies in its folder. Raises `ReasonError` when that cannot be had."""
+    if not job.architecture.adapts or job.tokenizer != job.architecture.tokenizer(job.options):
+        return job.tokenizer
+    name, _, revision = job.tokenizer.partition("@")
+    return str(folder_of(name, revision))
 
 
 # --- read whole --------------------------------------------------------------------------------------------------

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 def merge(checkpoint: Path, output: Path, options: TRMOptions, dtype: str) -> shared.Differences:
     """Write it in `dtype` (`bf16`, `fp16`, `fp32`) with its tokenizer. Raises `ReasonError` where it is whole."""
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     whole: Any = shared.in_full(options)
     anywhere: Any = {"base": ""}
     model: Any = TRM().load(checkpoint, whole).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint, trust_remote_code=False)
     if model.config.whole:
         raise ReasonError(f"{checkpoint} holds its base already", "there is nothing to merge")
     adapted = shared.logits(model, tokenizer)

@@ -72,6 +72,11 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
     def init_weights(self) -> None:
         """Nothing: the base comes with its weights, and the thinker has drawn its own."""
 
+    def num_parameters(self, only_trainable: bool = False, exclude_embeddings: bool = False) -> int:
+        """The base's, which knows how it is quantised, and the thinker's."""
+        own = self.thinker.parameters() if self.thinker is not None else ()
+        return self.base.num_parameters(only_trainable, exclude_embeddings) + sum(p.numel() for p in own)
+
     def get_input_embeddings(self) -> nn.Module:
         return self.base.get_input_embeddings()
 

@@ -74,6 +74,19 @@ def test_the_best_checkpoint_is_what_stays(tuned):
     assert all(torch.equal(best[name], final[name]) for name in final)
 
 
+@pytest.mark.parametrize("arch", ["qlora", "trm"])
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("nobody/nothing", "model 'nobody/nothing' is neither a folder here nor to be had from the hub"),
+        ("./nowhere", "there is no folder './nowhere'; check the path, or name a model as OWNER/NAME"),
+    ],
+)
+def test_a_base_that_is_not_there_is_named_in_one_line(tmp_path, arch, base, said):
+    result = train(base, tmp_path / "run", "--arch", arch)
+    assert result.code == 1 and said in result.error_line
+
+
 def test_a_resumed_run_keeps_its_adapter(tuned):
     folder, _ = tuned
     result = run("train", "--resume", folder, "--max-steps", 6, "--set", "model.r=8")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import fields
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from reason_trm.trm_architecture import TRM, TRMOptions
 from safetensors.torch import load_file
 from support import run
 
+from reason_cli import Load
 from reason_cli.toml import read_toml
 
 HOW = (
@@ -36,6 +39,12 @@ def tuned(llama_base, tmp_path_factory):
     return folder, train(llama_base, folder).ok()
 
 
+def read_options(folder):
+    own = read_toml(folder / "run.toml")["model"]
+    named = {field.name: own[field.name] for field in fields(TRMOptions)}
+    return TRMOptions(**{name: tuple(value) if isinstance(value, list) else value for name, value in named.items()})
+
+
 def weights(folder):
     return load_file(folder / "model.safetensors")
 
@@ -44,6 +53,9 @@ def test_a_run_says_how_its_base_is_held_and_holds_what_was_trained(tuned):
     folder, result = tuned
     pytest.importorskip("bitsandbytes", reason="bitsandbytes is not installed")
     assert "base 4 bit (nf4, doubly quantised), float32" in result.err
+    counted = re.search(r"model: trm, ([\d,]+) parameters", result.err)
+    estimate = TRM().estimate(read_options(folder), Load(261)).parameters
+    assert counted and int(counted[1].replace(",", "")) == estimate, "packed in 4 bits, all are counted"
     names = weights(folder / "final").keys()
     assert all(name.startswith("thinker.") or "lora_" in name for name in names)
     assert read_toml(folder / "run.toml")["run"]["engines"]["base"].startswith("4 bit")
