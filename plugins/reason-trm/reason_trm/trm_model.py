@@ -29,12 +29,11 @@ from transformers.utils import ModelOutput
 from reason_cli import linear_cross_entropy
 
 from .layout import Layout, thinking
+from .puzzle_model import HALT_WEIGHT
 from .puzzle_rows import IGNORED
 from .remembered import Reading
 from .thinker import Thinker, Thought
 from .trm_config import TRMConfig
-
-HALT_WEIGHT = 0.5  # of the halting head's loss, the paper's
 
 
 @dataclass
@@ -113,7 +112,7 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         if wanted is not None and self.training and skips:
             output = TRMOutput(self.training_loss(hidden, input_ids, before, after, past, wanted))
         else:
-            said, past, _ = self.answered(input_ids, before, after, past)
+            said, past = self.answered(input_ids, before, after, past)
             loss = None
             if wanted is not None:
                 loss = self.loss(hidden, wanted.before, wanted.items) + self.loss(said, wanted.after, wanted.items)
@@ -190,14 +189,12 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         nothing = self.get_input_embeddings()(ids[:, :0]).float()
         return self.thinker.compress(nothing if past.states is None else past.states, past.states_real)
 
-    def answered(
-        self, ids: Tensor, before: Layout, after: Layout, past: Reading
-    ) -> tuple[Tensor, Reading, Thought | None]:
+    def answered(self, ids: Tensor, before: Layout, after: Layout, past: Reading) -> tuple[Tensor, Reading]:
         """The hidden states after the last supervision step, outside of training; none where nothing is thought of."""
         if self.thinker is None or not after.width:
-            return self.get_input_embeddings()(ids[:, :0]), past, None
+            return self.get_input_embeddings()(ids[:, :0]), past
         *_, last = self.thinker.thoughts(self.question(ids, past))
-        return *self.read_after(last, ids, after, past), last
+        return self.read_after(last, ids, after, past)
 
     # ---- losses
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+from small_llama import save_llama
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from reason_cli.testing import byte_tokenizer
 
@@ -21,21 +22,7 @@ def one_thread():
 @pytest.fixture(scope="session")
 def base(tmp_path_factory):
     """The folder of the base."""
-    torch.manual_seed(0)
-    tokenizer = byte_tokenizer()
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    return saved(LlamaForCausalLM(config), tokenizer, tmp_path_factory.mktemp("base"))
+    return save_llama(byte_tokenizer(), tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +34,7 @@ def gpt2(tmp_path_factory):
     model = GPT2LMHeadModel(
         GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=256, **ids)
     )
-    return saved(model, tokenizer, tmp_path_factory.mktemp("gpt2"))
-
-
-def saved(model, tokenizer, folder):
+    folder = tmp_path_factory.mktemp("gpt2")
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

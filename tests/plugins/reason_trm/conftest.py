@@ -3,7 +3,7 @@
 import pytest
 import torch
 from reason_trm.puzzle_architecture import PuzzleOptions, TRMPuzzle
-from transformers import LlamaConfig, LlamaForCausalLM
+from small_llama import save_llama
 
 from reason_cli.testing import byte_tokenizer
 
@@ -68,21 +68,5 @@ def conversation(tokenizer):
 
 @pytest.fixture(scope="session")
 def llama_base(tokenizer, tmp_path_factory):
-    """The folder of a base: a Llama of two layers with the tokenizer `bytes`."""
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        tie_word_embeddings=True,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    folder = tmp_path_factory.mktemp("base")
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    """The folder of a base with the tokenizer `bytes`."""
+    return save_llama(tokenizer, tmp_path_factory.mktemp("base"))
