@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from reason_hybrid.architecture import Hybrid, HybridOptions
 
 from reason_cli.testing import byte_tokenizer
@@ -29,15 +30,6 @@ ABLATIONS = {
     "skipping": {"adaptive_depth": 0.6},
     "neither": {"n_scale": 0, "max_recursion_depth": 0},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Models this small are slower on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(params=ABLATIONS, ids=str)

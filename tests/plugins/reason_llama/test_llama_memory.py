@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from reason_llama.architecture import PRESETS, Llama, LlamaOptions
 from saved_tensors import saved_by
 
@@ -18,15 +19,6 @@ SHAPES = {
     "wide": {"mlp_expand": 6.0},
     "a head of its own": {"tie_embeddings": False},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Models this small are slower on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("rows", [1, 3])

@@ -4,19 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from small_llama import save_llama
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from reason_cli.testing import byte_tokenizer
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Models this small are slower on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from one_thread import one_thread  # noqa: F401
 from reason_trm.puzzle_architecture import PuzzleOptions, TRMPuzzle
 from small_llama import save_llama
 
@@ -16,15 +17,6 @@ SMALL = {
     "n_supervision_steps": 3,
     "max_seq_len": 64,
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Models this small are slower on several threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
