@@ -1,0 +1,9 @@
+"""ONNX for reason: stateful graphs for onnxruntime, in float32, float16 and int8."""
+
+from reason_cli import Exporter, hookimpl
+
+
+@hookimpl
+def register_exporters() -> list[Exporter]:
+    """What it writes."""
+    return []
