@@ -325,9 +325,10 @@ class Graph(Protocol):
 class Exportable:
     """A checkpoint as it is handed to an exporter: the model in float32 on the CPU, in evaluation mode.
 
-    `architecture` is what loaded it, `None` for a model of transformers' that no architecture here claims. `graph` makes
-    its graph by the kind of loop (see `Architecture.graph`), `None` where it has none. `name` is what a person calls it,
-    `path` its folder; `facts` is what its run knows: settings, data and the results of its evaluations.
+    `architecture` is what loaded it, `None` for a model of transformers' that no architecture here claims. `graph`
+    makes its graph by the kind of loop (see `Architecture.graph`), `None` where it has none. `name` is what a person
+    calls it, `path` its folder; `facts` is what its run knows: `settings` by table, `run`, and the `results` of its
+    evaluations.
     """
 
     model: PreTrainedModel
@@ -397,6 +398,20 @@ class Exporter(ABC):
 
         Raises `ReasonError` when it cannot be read.
         """
+
+    def prove(self, source: Exportable, folder: Path, prompts: Sequence[Sequence[int]]) -> Mapping[str, float]:
+        """Figures of checks that this format has beside the core's, on the token ids of some prompts.
+
+        Raises `ReasonError` when one fails: then nothing is left of what was written.
+        """
+        return {}
+
+    def publish(self, folder: Path, options: Any) -> str:
+        """What its options ask for once the artefact is whole and has its name; one line on what was done, or nothing.
+
+        Raises `ReasonError` when that fails; the artefact stays.
+        """
+        return ""
 
 
 class DatasetFormatter(ABC):

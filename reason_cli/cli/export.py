@@ -47,9 +47,11 @@ def export_command(ctx: click.Context, as_list: bool) -> None:
 
 
 def _list(exporters: list[Exporter]) -> None:
+    from rich.markup import escape
+
     from reason_cli.cli.display import out, table
 
-    rows = [(one.name, one.help, one.takes, one.missing() or "nothing") for one in exporters]
+    rows = [(one.name, one.help, one.takes, escape(one.missing()) or "nothing") for one in exporters]
     out.print(table("format", "what it is", "takes", "missing", rows=rows))
 
 
@@ -97,20 +99,24 @@ def _export(
     subject = jobs.subject(switchboard, settings, choice, found)
     architecture = choice.architecture if found.run else switchboard.architecture_of_type(found.model_type)
     source = engine.exportable(subject, architecture, found, _tables(settings))
+    made: Any = settings.make(exporter.Options, TABLE)
     record = engine.export(
         exporter,
         source,
         output,
-        settings.make(exporter.Options, TABLE),
+        made,
         Template.of(settings),
         TerminalReporter(),
         threads=settings["hardware.threads"].value or threads(),
         force=force,
     )
+    published = exporter.publish(output, made)
     if as_json:
         click.echo(json.dumps({"output": str(output), **record}, indent=2, ensure_ascii=False))
         return
     out.print(told(output, record))
+    if published:
+        out.print(published)
     out.print(f"\nnext:\n  reason eval gsm8k --checkpoint {output}", style="dim")
 
 
@@ -119,7 +125,7 @@ def told(output: Path, record: dict[str, Any]) -> str:
     parity = record["parity"]
     return (
         f"{output}: {record['format']}, {record['precision']}, {record['bytes'] / 2**20:,.1f} MiB\n"
-        f"logits differ by {parity['largest_difference']:.2g} at most ({parity['allowed_difference']:.2g} are allowed), "
+        f"logits differ by {parity['largest_difference']:.2g} at most ({parity['allowed_difference']:.2g} is allowed), "
         f"{parity['token_agreement']:.1%} of {parity['tokens']} tokens are the same"
     )
 

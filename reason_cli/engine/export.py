@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from reason_cli.api import Architecture, Exportable, Exporter, Graph
+from reason_cli.api import Architecture, Exportable, Exporter
 from reason_cli.engine.chat import Template, conversation_prompt, has_chat_template, token_ids
 from reason_cli.engine.identity import file_sha256
 from reason_cli.engine.parity import Parity, compare
@@ -52,7 +52,7 @@ def exportable(
     )
 
 
-def graph_of(model: Any, architecture: Architecture | None, loop: str) -> Graph | None:
+def graph_of(model: Any, architecture: Architecture | None, loop: str) -> Any:
     """The architecture's graph, or the core's where the model is a plain transformer."""
     from reason_cli.engine.attention_graph import attention_graph
 
@@ -84,8 +84,11 @@ def export(
         report.say(f"{source.name}: writing {exporter.name}")
         exporter.export(source, folder, options)
         source.tokenizer.save_pretrained(folder)
+        ends: Any = source.model.generation_config
+        ends.save_pretrained(folder)
         report.say(f"{source.name}: comparing what was written with the model")
-        parity = compared(exporter, source, folder, options, template, threads)
+        prompts = prompts_for(source, template)
+        parity = compared(exporter, source, folder, options, prompts, threads)
         record = {
             "format": exporter.name,
             "backend": exporter.backend,
@@ -97,6 +100,7 @@ def export(
             "template": asdict(template),
             "parameters": source.model.num_parameters(),
             "parity": parity.as_json(),
+            "proof": dict(exporter.prove(source, folder, prompts)),
             "seconds": round(time.perf_counter() - begun, 1),
             "versions": versions(),
             "sha256": {name: file_sha256(folder / name) for name in files_of(folder)},
@@ -167,10 +171,14 @@ def check_room(output: Path, wanted: int) -> None:
 
 
 def compared(
-    exporter: Exporter, source: Exportable, folder: Path, options: Any, template: Template, threads: int
+    exporter: Exporter,
+    source: Exportable,
+    folder: Path,
+    options: Any,
+    prompts: Sequence[Sequence[int]],
+    threads: int,
 ) -> Parity:
     """What the artefact says beside what the model says. Raises `ReasonError` where that is not the same."""
-    prompts = prompts_for(source, template)
     precision, padding = exporter.precision(options), source.tokenizer.pad_token_id
     parity = compare(source.model, exporter.load(folder, threads), prompts, padding or 0, precision)
     wrong = parity.mismatch()

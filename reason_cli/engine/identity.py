@@ -17,8 +17,8 @@ def weights_sha256(folder: Path) -> str:
     An exported model is known by what `export.json` says, which holds a hash of each of its files.
     """
     names = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-    names += (ARTEFACT,)
-    files = sorted(p for p in (*folder.glob("*.safetensors"), *(folder / name for name in names)) if p.is_file())
+    others = (folder / name for name in (*names, ARTEFACT))
+    files = sorted(p for p in (*folder.glob("*.safetensors"), *others) if p.is_file())
     return _sha256(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
 

@@ -41,7 +41,7 @@ LIMITS = {"fp32": Limit(2e-4, 0.95), "fp16": Limit(0.02, 0.9), "bf16": Limit(0.1
 
 @dataclass
 class Parity:
-    """What was found: the largest difference of each check, the largest logit, and how many said tokens are the same."""
+    """What was found: the largest difference of each check, the largest logit, how many said tokens are the same."""
 
     limit: Limit
     differences: dict[str, float] = field(default_factory=dict)

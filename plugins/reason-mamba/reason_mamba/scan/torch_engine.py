@@ -11,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
 # (dt, dt * u, A, B, C, first state) to (y, last state): dt and u (b, l, d_inner), B and C (b, l, d_state).
 Loop = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
