@@ -74,12 +74,16 @@ def answer(exported: Exported, rows: Sequence[Row], padding: int, choose: Choice
     import torch
 
     ids, mask = pad([row.prompt for row in rows], padding)
-    state, seen = None, None if bool(mask.all()) else mask
+    padded, state = not bool(mask.all()), None
     while True:
-        logits, state = exported.read(ids, seen, state, True)
+        logits, state = exported.read(ids, mask if padded else None, state, True)
         going = [place for place, row in enumerate(rows) if not row.done]
         for place, token in zip(going, choose(logits[:, -1], going, [rows[p] for p in going]), strict=True):
             rows[place].say(token)
         if all(row.done for row in rows):
             return
-        ids, seen = torch.tensor([[row.said[-1]] for row in rows]), None
+        newest = torch.tensor([[row.said[-1]] for row in rows])
+        if exported.continues:
+            ids, padded = newest, False
+        else:
+            ids, mask = torch.cat([ids, newest], 1), torch.cat([mask, torch.ones_like(newest)], 1)
