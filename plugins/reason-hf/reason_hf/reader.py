@@ -14,33 +14,45 @@ from reason_cli import Exported, ReasonError
 from reason_hf.quiet import quiet
 
 
-class Loaded(Exported):
-    """A model as transformers runs it.
+# Of transformers' own, those that keep a state alone. Their forward pass takes several tokens after one as if there
+# were none, so these go in one by one. Other recurrent models of its own have a text read anew at each call.
+STATES_ALONE = ("mamba", "mamba2", "falcon_mamba")
 
-    Of a recurrent model of transformers' own a text is read anew at each call: its forward pass takes several tokens
-    after a state as if there were none.
-    """
+
+class Loaded(Exported):
+    """A model as transformers runs it."""
 
     def __init__(self, model: Any, carried: bool) -> None:
         self.model = model
-        self.continues = carried or not model._is_stateful
+        self.steps = not carried and model.config.model_type in STATES_ALONE
+        self.continues = carried or self.steps or not model._is_stateful
 
     @torch.no_grad()
     def read(self, input_ids: Tensor, attention_mask: Tensor | None, state: Any, last: bool) -> tuple[Tensor, Any]:
         """See `Exported.read`. A state is a cache by its keyword, and the mask of what was read."""
-        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        how: dict[str, Any] = {"use_cache": self.continues}
-        if state is not None:
-            before, cache = state
-            mask = torch.cat([before, mask], 1)
-            how |= deepcopy(cache)  # a forward pass writes into it
+        new = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         with quiet():
-            output = self.model(input_ids=input_ids, attention_mask=mask, logits_to_keep=int(last), **how)
+            if state is None:
+                logits, cache = self.call(input_ids, new, {}, last)
+                return logits, (new, cache) if self.continues else None
+            mask, cache = torch.cat([state[0], new], 1), deepcopy(state[1])  # a forward pass writes into it
+            if not self.steps:
+                logits, cache = self.call(input_ids, mask, cache, last)
+                return logits, (mask, cache)
+            steps = []
+            for column in input_ids.split(1, 1):
+                logits, cache = self.call(column, None, cache, last)
+                steps.append(logits)
+            return steps[-1] if last else torch.cat(steps, 1), (mask, cache)
+
+    def call(self, ids: Tensor, mask: Tensor | None, cache: dict[str, Any], last: bool) -> tuple[Tensor, dict[str, Any]]:
+        """Logits (b, l, v), or of the last column alone, and the cache after it."""
+        output = self.model(
+            input_ids=ids, attention_mask=mask, use_cache=self.continues, logits_to_keep=int(last), **cache
+        )
         logits = output.logits[:, -1:] if last else output.logits
-        if not self.continues:
-            return logits.float(), None
         keyword = "cache_params" if getattr(output, "cache_params", None) is not None else "past_key_values"
-        return logits.float(), (mask, {keyword: output[keyword]})
+        return logits.float(), {keyword: output.get(keyword)}
 
 
 def read(folder: Path) -> Loaded:
