@@ -60,15 +60,11 @@ class Gguf(Exporter):
 
         return read(folder, FILE)
 
-    def prove(
-        self, source: Exportable, folder: Path, prompts: Sequence[Sequence[int]], threads: int
-    ) -> Mapping[str, float | str]:
+    def prove(self, source: Exportable, folder: Path, prompts: Sequence[Sequence[int]]) -> Mapping[str, float]:
         """What llama.cpp itself makes of the file, where it is installed, beside what the model says.
 
         Raises `ReasonError` where that is not the same.
         """
         from reason_gguf.llama_cpp import installed, proven
 
-        if not installed():
-            return {"llama_cpp": "not installed, so not run: pip install xllamacpp"}
-        return proven(source, folder / FILE, prompts, threads)
+        return proven(source, folder / FILE, prompts) if installed() else {}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib import metadata
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ TEXTS = (
 CHAT = (("system", "Be brief."), ("user", "What is 17 + 25?"), ("assistant", "42"), ("user", "And 1 more?"))
 # How far log-probabilities may be off, as a share of the largest (of 1, where that is smaller), and the share of tokens
 # that must be the same. llama.cpp rounds what goes into a product as it did the matrix.
-LIMITS = {"f32": (2e-3, 0.95), "f16": (0.02, 0.9), "bf16": (0.1, 0.8), "q8_0": (0.5, 0.8)}
+LIMITS = {"f32": (2e-3, 0.95), "f16": (0.02, 0.9), "bf16": (0.05, 0.8), "q8_0": (0.1, 0.8)}
 
 
 def installed() -> bool:
@@ -49,7 +48,6 @@ class Proof:
     same: int = 0
     difference: float = 0.0
     largest: float = 0.0
-    notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def agreement(self) -> float:
@@ -59,14 +57,14 @@ class Proof:
 class LlamaCpp:
     """A file as llama.cpp runs it, in this process, on the CPU."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path) -> None:
         """Raises `ReasonError` when it refuses the file."""
         import xllamacpp
 
         params = xllamacpp.CommonParams()
         params.model.path = str(path)
         params.n_ctx, params.n_parallel, params.n_gpu_layers = CONTEXT, 1, 0
-        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = max(1, threads)
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = torch.get_num_threads()
         params.warmup = params.fit_params = False
         params.verbosity = 0
         try:
@@ -100,36 +98,37 @@ class LlamaCpp:
             yield step["id"], {one["id"]: one["logprob"] for one in step["top_logprobs"]}
 
 
-def proven(source: Exportable, path: Path, prompts: Sequence[Sequence[int]], threads: int) -> Mapping[str, Any]:
+def proven(source: Exportable, path: Path, prompts: Sequence[Sequence[int]]) -> Mapping[str, float]:
     """Ask it, and compare. Raises `ReasonError` where it cuts a text otherwise, or says something else."""
-    from gguf import GGUFReader, LlamaFileType
-
-    kind = LlamaFileType(int(GGUFReader(path).fields["general.file_type"].contents())).name
-    running = LlamaCpp(path, threads)
-    proof = Proof()
+    running, proof = LlamaCpp(path), Proof()
     texts = [*TEXTS, *(source.tokenizer.decode(prompt, skip_special_tokens=False) for prompt in prompts)]
     for text in texts:
         same_tokens(source, running, text)
-    proof.notes["texts_cut_the_same"] = len(texts)
-    if source.tokenizer.chat_template:
-        proof.notes["chat_template_the_same"] = same_chat(source, running)
+    chats = same_chat(source, running)
     for prompt in prompts:
         said(source, running, prompt, proof)
-    type = kind.split("_", 1)[1].lower()
-    share, least = LIMITS[type]
+    share, least = LIMITS[type_of(path)]
     allowed = share * max(1.0, proof.largest)
     if not proof.difference <= allowed:
         raise unlike(source, f"log-probabilities differ by {proof.difference:.3g}, more than {allowed:.3g}")
     if proof.agreement < least:
         raise unlike(source, f"{proof.agreement:.1%} of its tokens are the model's, {least:.0%} must be")
     return {
-        "llama_cpp": f"xllamacpp {metadata.version('xllamacpp')}",
-        **proof.notes,
-        "tokens": proof.tokens,
-        "token_agreement": proof.agreement,
-        "largest_difference": proof.difference,
-        "allowed_difference": allowed,
+        "llama_cpp_texts": len(texts),
+        "llama_cpp_conversations": chats,
+        "llama_cpp_tokens": proof.tokens,
+        "llama_cpp_token_agreement": proof.agreement,
+        "llama_cpp_largest_difference": proof.difference,
+        "llama_cpp_allowed_difference": allowed,
     }
+
+
+def type_of(path: Path) -> str:
+    """The type of a file's matrices, as `reason export gguf --type` has it."""
+    from gguf import GGUFReader, LlamaFileType
+
+    kind = LlamaFileType(int(GGUFReader(path).fields["general.file_type"].contents())).name
+    return kind.split("_", 1)[1].lower()
 
 
 def same_tokens(source: Exportable, running: LlamaCpp, text: str) -> None:
@@ -139,18 +138,21 @@ def same_tokens(source: Exportable, running: LlamaCpp, text: str) -> None:
         raise unlike(source, f"it cuts {text[:60]!r} into other tokens")
 
 
-def same_chat(source: Exportable, running: LlamaCpp) -> bool:
-    """Whether a conversation is written the same; a template that refuses this one is none that can be compared."""
-    from jinja2 import TemplateError
+def same_chat(source: Exportable, running: LlamaCpp) -> int:
+    """How many conversations were compared: none without a template, or with one that refuses this one.
 
+    Raises `ReasonError` for one that is written otherwise.
+    """
+    if not source.tokenizer.chat_template:
+        return 0
     messages = [{"role": role, "content": content} for role, content in CHAT]
     try:
         ours = source.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-    except TemplateError:
-        return False
+    except Exception:  # what a template raises that refuses, as some do a system message, is its own choice
+        return 0
     if running.written(CHAT) != ours:
         raise unlike(source, "it writes a conversation otherwise")
-    return True
+    return 1
 
 
 @torch.no_grad()

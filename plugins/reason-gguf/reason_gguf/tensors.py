@@ -24,8 +24,9 @@ def unknown(model: PreTrainedModel) -> str:
     config: Any = model.config
     if config.model_type != "mamba":
         return f"it is a {config.model_type}, and this writes Mamba alone"
-    if config.intermediate_size != 2 * config.hidden_size:
-        return f"llama.cpp's Mamba is twice as wide inside, and this one {config.intermediate_size} of {config.hidden_size}"
+    inner, outer = config.intermediate_size, config.hidden_size
+    if inner != 2 * outer:
+        return f"llama.cpp's Mamba is twice as wide inside, and this one is {inner} of {outer}"
     if config.use_bias or not config.use_conv_bias:
         return "llama.cpp's Mamba has a bias in its convolution and none in its projections"
     return ""

@@ -40,7 +40,7 @@ def unreadable(tokenizer: PreTrainedTokenizerBase) -> str:
     splits = [step.get("pattern", {}).get("Regex") for step in before if step.get("type") == "Split"]
     if last.get("type") != "ByteLevel" or last.get("add_prefix_space") or len(splits) != len(before):
         return "its tokenizer is no byte-level BPE as GPT-2's"
-    if not (splits == [] and last.get("use_regex") or tuple(splits) == SPLITS and not last.get("use_regex")):
+    if tuple(splits) != (() if last.get("use_regex") else SPLITS):
         return "its tokenizer cuts texts otherwise than GPT-2's"
     return ""
 

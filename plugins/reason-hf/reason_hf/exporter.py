@@ -39,7 +39,10 @@ class HuggingFace(Exporter):
         return options.dtype
 
     def export(self, source: Exportable, folder: Path, options: HuggingFaceOptions) -> None:
-        """Config, weights, code where it is needed, and README.md. Raises `ReasonError` for code that cannot go along."""
+        """Config, weights, code where transformers has none, and README.md.
+
+        Raises `ReasonError` for code that cannot go along.
+        """
         from reason_hf.card import card
         from reason_hf.carried import auto_map
         from reason_hf.weights import write

@@ -13,7 +13,6 @@ from torch import Tensor
 from reason_cli import Exported, ReasonError
 from reason_hf.quiet import quiet
 
-
 # Of transformers' own, those that keep a state alone. Their forward pass takes several tokens after one as if there
 # were none, so these go in one by one. Other recurrent models of its own have a text read anew at each call.
 STATES_ALONE = ("mamba", "mamba2", "falcon_mamba")
@@ -45,7 +44,9 @@ class Loaded(Exported):
                 steps.append(logits)
             return steps[-1] if last else torch.cat(steps, 1), (mask, cache)
 
-    def call(self, ids: Tensor, mask: Tensor | None, cache: dict[str, Any], last: bool) -> tuple[Tensor, dict[str, Any]]:
+    def call(
+        self, ids: Tensor, mask: Tensor | None, cache: dict[str, Any], last: bool
+    ) -> tuple[Tensor, dict[str, Any]]:
         """Logits (b, l, v), or of the last column alone, and the cache after it."""
         output = self.model(
             input_ids=ids, attention_mask=mask, use_cache=self.continues, logits_to_keep=int(last), **cache

@@ -39,7 +39,10 @@ def test_imports_inside_functions_and_of_modules_are_followed(package):
     code = "def f():\n    from . import other\n    from .more import x\n    return other.a + x\n"
     package(model=code, other="a = 1\n", more="x = 2\n")
     found = carried.sources(["third_party.model"])
-    assert "    from . import third_party_other as other\n    from .third_party_more import x\n" in found["third_party_model"]
+    assert (
+        "    from . import third_party_other as other\n    from .third_party_more import x\n"
+        in found["third_party_model"]
+    )
     assert {"third_party_other", "third_party_more"} <= set(found)
 
 
