@@ -5,5 +5,7 @@ from reason_cli import Exporter, hookimpl
 
 @hookimpl
 def register_exporters() -> list[Exporter]:
-    """What it writes."""
-    return []
+    """`onnx`."""
+    from reason_onnx.exporter import Onnx
+
+    return [Onnx()]
