@@ -40,9 +40,9 @@ def tokenizer():
 def models(tokenizer, tmp_path_factory):
     """Architecture and model, by name."""
     torch.manual_seed(0)
-    mamba = Mamba().build(MambaOptions(d_model=32, n_layer=2, d_state=4), tokenizer)
+    mamba = Mamba().build(MambaOptions(d_model=32, n_layer=1, d_state=4), tokenizer)
     sizes = {"n_head": 2, "n_kv_head": 1, "head_dim": 8, "window": 6, "recursion_expand": 1.0}
-    hybrid = Hybrid().build(HybridOptions(d_model=32, n_layer=2, d_state=4, **sizes), tokenizer)
+    hybrid = Hybrid().build(HybridOptions(d_model=32, n_layer=1, d_state=4, **sizes), tokenizer)
     base = save_llama(tokenizer, tmp_path_factory.mktemp("base"))
     small = {"num_latents": 4, "d_latent": 16, "n_head": 2, "mlp_expand": 1.0, "n_latent_steps": 2}
     trm = TRM().build(TRMOptions(base=str(base), tune="full", n_supervision_steps=2, halting=True, **small), tokenizer)
@@ -50,20 +50,29 @@ def models(tokenizer, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def exported(models, tokenizer, tmp_path_factory):
-    """A function from a model's name and options to the folder, to be read alone, and what export.json says."""
+def source(models, tokenizer, tmp_path_factory):
+    """A function from a model's name to the checkpoint as exporters get it."""
 
-    @cache
-    def make(name, **options):
-        tmp_path = tmp_path_factory.mktemp("exported")
+    def make(name):
         architecture, model = models[name]
         facts = {"settings": SETTINGS, "run": "/home/somebody/run", "results": RESULTS}
-        source = Exportable(model, tokenizer, architecture, lambda loop: None, name, tmp_path, facts)
-        folder = tmp_path / f"{name}-out"
-        how = HuggingFaceOptions(**options)
+        return Exportable(
+            model, tokenizer, architecture, lambda loop: None, name, tmp_path_factory.getbasetemp(), facts
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def exported(source, tmp_path_factory):
+    """A function from a model's name to the folder, to be read alone, and what export.json says."""
+
+    @cache
+    def make(name):
+        folder = tmp_path_factory.mktemp("exported") / f"{name}-out"
         # What follows the trigger is where a trm is more than its base.
         template = Template(prefill="<think>\n")
-        record = engine.export(HuggingFace(), source, folder, how, template, Silent(), threads=1)
-        return folder, record
+        how = HuggingFaceOptions()
+        return folder, engine.export(HuggingFace(), source(name), folder, how, template, Silent(), threads=1)
 
     return make
