@@ -46,6 +46,8 @@ def models(tokenizer, tmp_path_factory):
     base = save_llama(tokenizer, tmp_path_factory.mktemp("base"))
     small = {"num_latents": 4, "d_latent": 16, "n_head": 2, "mlp_expand": 1.0, "n_latent_steps": 2}
     trm = TRM().build(TRMOptions(base=str(base), tune="full", n_supervision_steps=2, halting=True, **small), tokenizer)
+    for model in (mamba, hybrid):
+        model.set_scan_engine("torch")  # others are compiled first
     return {"mamba": (Mamba(), mamba.eval()), "hybrid": (Hybrid(), hybrid.eval()), "trm": (TRM(), trm.eval())}
 
 
