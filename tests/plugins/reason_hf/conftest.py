@@ -4,7 +4,6 @@ from functools import cache
 
 import pytest
 import torch
-from one_thread import one_thread  # noqa: F401
 from reason_hf.exporter import HuggingFace, HuggingFaceOptions
 from reason_hybrid.architecture import Hybrid, HybridOptions
 from reason_mamba.architecture import Mamba, MambaOptions
@@ -31,12 +30,21 @@ class Silent:
         pass
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package", autouse=True)
+def one_thread_from_the_start():
+    """Models this small are slower on several threads, and some are exported before any test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="package")
 def tokenizer():
     return byte_tokenizer()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def models(tokenizer, tmp_path_factory):
     """Architecture and model, by name."""
     torch.manual_seed(0)
@@ -51,7 +59,7 @@ def models(tokenizer, tmp_path_factory):
     return {"mamba": (Mamba(), mamba.eval()), "hybrid": (Hybrid(), hybrid.eval()), "trm": (TRM(), trm.eval())}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def source(models, tokenizer, tmp_path_factory):
     """A function from a model's name to the checkpoint as exporters get it."""
 
@@ -65,7 +73,7 @@ def source(models, tokenizer, tmp_path_factory):
     return make
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def exported(source, tmp_path_factory):
     """A function from a model's name to the folder, to be read alone, and what export.json says."""
 
