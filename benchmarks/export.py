@@ -3,10 +3,10 @@
     python benchmarks/export.py [--folder DIR] [--formats onnx torchscript …] [--models small hybrid …] [--json FILE]
 
 Models, made by the commands that a user would type, unless they are in DIR already: `small`, the preset of mamba with a
-vocabulary of 4,096, untrained; `quickstart` and `base`, trained by the profiles `quickstart` and `base-small`; `hybrid`, a
-small one, trained for some steps; `qlora`, a LoRA on `base`, merged; `trm`, the same with latents. Each is written by `reason export` in
-every format and precision below, which compares it with the model: the largest difference of a logit, and the share of
-512 greedy tokens that are the same.
+vocabulary of 4,096, untrained; `quickstart` and `base`, trained by the profiles `quickstart` and `base-small`;
+`hybrid`, a small one, trained for some steps; `qlora`, a LoRA on `base`, merged; `trm`, the same with latents. Each is
+written by `reason export` in every format and precision below, which compares it with the model: the largest difference
+of a logit, and the share of 512 greedy tokens that are the same.
 
 Speed, one row at a time, `--threads` threads: tokens/s of a greedy answer of 128 tokens, and the seconds that a prompt
 of 1,000 tokens takes, each in turn with this project's own generation in PyTorch; what is told is the ratio of medians.
