@@ -22,7 +22,7 @@ from reason_onnx.halves import in_halves
 from reason_onnx.running import Running
 from support import Said, run
 
-from reason_cli import Exportable, ReasonError, testing
+from reason_cli import Exportable, ReasonError, State, testing
 from reason_cli.engine.chat import Template
 from reason_cli.engine.export import export, graph_of
 from reason_cli.engine.parity import greedy
@@ -257,13 +257,13 @@ def test_what_has_no_graph_is_refused_by_name():
 
 def test_what_cannot_be_traced_is_told_in_one_line():
     class Broken(torch.nn.Module):
-        states = ()
+        states = (State("sum", ("batch", 2)),)
 
         def step(self, *inputs: Any) -> Any:
             raise RuntimeError("this cannot be\nwritten down")
 
     with pytest.raises(ReasonError, match=r"torch.onnx cannot trace tiny: this cannot be") as caught:
-        tracing._traced(tracing.Stepping(Broken()), {"input_ids": ("batch", 1)}, (), "tiny")
+        tracing._traced(tracing.Stepping(Broken()), {"input_ids": ("batch", 1)}, Broken.states, "tiny")
     assert "\n" not in str(caught.value)
 
 
