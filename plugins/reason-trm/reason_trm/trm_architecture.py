@@ -118,7 +118,7 @@ class TRM(Architecture):
             problem = f"model.trigger {options.trigger!r} is {len(trigger)} tokens of this tokenizer, not one"
             raise ReasonError(problem, "name one that is", usage=True)
         base = load_base(options.held, len(tokenizer))
-        config = config_for(options, base, trigger[0])
+        config = config_for(options, base, trigger[0], tokenizer)
         return put_together(config, tuned(base, options.tune, config.adapter))
 
     def load(self, path: Path, options: TRMOptions) -> PreTrainedModel:
