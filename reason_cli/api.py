@@ -1,14 +1,14 @@
 """The contracts between the core and its plugins, and the values that pass between them.
 
 Importing this module is cheap: no torch, no transformers, no input or output.
-A plugin subclasses `Architecture`, `DatasetFormatter` or `AnswerExtractor` and hands instances to the
+A plugin subclasses `Architecture`, `DatasetFormatter`, `AnswerExtractor` or `Exporter` and hands instances to the
 matching hook of `reason_cli.hookspecs`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_ch
 from reason_cli.errors import ReasonError
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -230,6 +231,10 @@ class Architecture(ABC):
     def estimate(self, options: Any, load: Load) -> Estimate:
         """What a model with these options costs under a load, without building it."""
 
+    def whole(self, path: Path) -> bool:
+        """Whether a checkpoint holds all of its model, rather than what is put on a base that it names."""
+        return not (path / "adapter_config.json").is_file()
+
     def merge(self, path: Path, output: Path, options: Any, dtype: str) -> Mapping[str, tuple[float, float] | None]:
         """Write a checkpoint that rests on a base as one model of `dtype` (fp32, bf16 or fp16), with its tokenizer.
 
@@ -237,6 +242,15 @@ class Architecture(ABC):
         token is the same; `None` where that could not be. Raises `ReasonError` when there is nothing to merge.
         """
         raise ReasonError(f"a checkpoint of '{self.name}' is whole already", "there is nothing to merge")
+
+    def graph(self, model: PreTrainedModel, loop: str) -> Graph | None:
+        """The same model as a graph of tensors, on its weights, for exporters that trace; `None`: it has none.
+
+        `loop` is what stands for a walk over a text of any length where the model needs one: `script`, a loop that
+        TorchScript compiles, or `scan`, torch's higher-order scan, which becomes ONNX's `Scan`.
+        A `stock` transformer needs none of its own: the core has a graph for these.
+        """
+        return None
 
     def describe(self, model: PreTrainedModel) -> Mapping[str, str]:
         """Facts about a built model that a person should see at start and find in `run.toml`."""
@@ -265,6 +279,139 @@ class RowCache(Protocol):
 
     def put(self, rows: Sequence[int], other: RowCache) -> None:
         """Overwrite these rows, in place, with those of another cache, in their order."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One tensor of what a `Graph` remembers of the rows it has read.
+
+    `shape` has a name where a size is free: `batch`, or one that grows with what was read, such as `past`. `dtype` is
+    torch's name of it.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str = "float32"
+
+
+@runtime_checkable
+class Graph(Protocol):
+    """A model as exporters see it: a `torch.nn.Module` of tensors in and tensors out, in which nothing depends on
+    the value of a tensor.
+
+    `states` says what is remembered of rows between calls. b rows, l new tokens of each, n of these looked at, v
+    vocabulary.
+    """
+
+    states: Sequence[State]
+
+    def start(self, rows: int) -> tuple[Tensor, ...]:
+        """What is remembered of rows that have read nothing."""
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor
+    ) -> tuple[Tensor, ...]:
+        """float32 logits (b, n, v) of the columns `logits_to_keep` (n,), and the states after all l tokens.
+
+        input_ids and attention_mask (b, l), int64. The mask is 0 at padding, which stands on the left, and only before
+        a row's first token.
+        """
+
+    def step(self, input_ids: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
+        """The same for one token of every row, none of it padding: input_ids (b, 1), logits (b, 1, v)."""
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """A checkpoint as it is handed to an exporter: the model in float32 on the CPU, in evaluation mode.
+
+    `architecture` is what loaded it, `None` for a model of transformers' that no architecture here claims. `graph`
+    makes its graph by the kind of loop (see `Architecture.graph`), `None` where it has none. `name` is what a person
+    calls it, `path` its folder; `facts` is what its run knows: `settings` by table, `run`, and the `results` of its
+    evaluations.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    architecture: Architecture | None
+    graph: Callable[[str], Graph | None]
+    name: str
+    path: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Exported(ABC):
+    """What was written, read again from its files alone, as it runs.
+
+    `batches`: several rows at once. `pads`: rows of one batch may be padded on the left. `continues`: what was read can
+    be gone on from. The core checks what can be asked of it, and generates by it in `reason eval`.
+    """
+
+    batches: bool = True
+    pads: bool = True
+    continues: bool = True
+
+    @abstractmethod
+    def read(self, input_ids: Tensor, attention_mask: Tensor | None, state: Any, last: bool) -> tuple[Tensor, Any]:
+        """Logits of new tokens (b, l), float32, and what is remembered then.
+
+        `state` is what an earlier call gave, `None` where nothing was read; it must stay as it is. attention_mask
+        (b, l) is 0 at padding, `None`: there is none. Logits (b, l, v), or with `last` (b, 1, v), of the last column.
+        """
+
+
+class Exporter(ABC):
+    """A format that models are written in. `reason export NAME` has a flag for each of its `Options`.
+
+    `takes` says in one line which checkpoints it can write. `backend` is what runs what it wrote, as in `--backend` of
+    `reason eval`; empty where that is transformers, and the folder a checkpoint like any other.
+    """
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    takes: ClassVar[str]
+    backend: ClassVar[str] = ""
+    Options: ClassVar[type] = NoOptions
+
+    def missing(self) -> str:
+        """What must be installed before it can be used, such as `pip install "reason-cli[onnx]"`; empty: nothing."""
+        return ""
+
+    def refuses(self, source: Exportable, options: Any) -> str:
+        """Why this checkpoint cannot be written in this format, with these options; empty: it can."""
+        return ""
+
+    def precision(self, options: Any) -> str:
+        """What the weights are rounded to, which says how close the outputs must be: fp32, fp16, bf16 or int8."""
+        return "fp32"
+
+    @abstractmethod
+    def export(self, source: Exportable, folder: Path, options: Any) -> None:
+        """Write the model into a new folder. The core writes the tokenizer beside it, checks it and gives it its name.
+
+        Raises `ReasonError` for what only shows while it is written.
+        """
+
+    @abstractmethod
+    def load(self, folder: Path, threads: int) -> Exported:
+        """What `export` wrote, from the folder alone, on so many CPU threads.
+
+        Raises `ReasonError` when it cannot be read.
+        """
+
+    def prove(self, source: Exportable, folder: Path, prompts: Sequence[Sequence[int]]) -> Mapping[str, float]:
+        """Figures of checks that this format has beside the core's, on the token ids of some prompts.
+
+        Raises `ReasonError` when one fails: then nothing is left of what was written.
+        """
+        return {}
+
+    def publish(self, folder: Path, options: Any) -> str:
+        """What its options ask for once the artefact is whole and has its name; one line on what was done, or nothing.
+
+        Raises `ReasonError` when that fails; the artefact stays.
+        """
+        return ""
 
 
 class DatasetFormatter(ABC):

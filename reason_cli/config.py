@@ -212,7 +212,11 @@ class EvalOptions:
     eval_seed: int = option(
         1234, "seed of sampling, of shots and of generated test questions", minimum=0, maximum=MOST_SEED
     )
-    backend: str = option("torch", "what generates; vllm where it is installed (CUDA)", choices=("torch", "vllm"))
+    backend: str = option(
+        "auto",
+        "what generates: torch, vllm where it is installed (CUDA), or what an exported model runs in, such as "
+        "onnxruntime; auto: torch, or the latter",
+    )
     resume: bool = option(
         True, "take over the answers of an evaluation with the same model, questions and settings, finished or not"
     )

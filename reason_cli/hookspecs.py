@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from reason_cli.api import AnswerExtractor, Architecture, DatasetFormatter
+from reason_cli.api import AnswerExtractor, Architecture, DatasetFormatter, Exporter
 
 if TYPE_CHECKING:
     import click
@@ -36,6 +36,11 @@ def register_datasets() -> Iterable[DatasetFormatter]:  # type: ignore[empty-bod
 @hookspec
 def register_extractors() -> Iterable[AnswerExtractor]:  # type: ignore[empty-body]
     """Answer extractors, named by dataset formatters."""
+
+
+@hookspec
+def register_exporters() -> Iterable[Exporter]:  # type: ignore[empty-body]
+    """Formats that `reason export` writes, by their names."""
 
 
 @hookspec

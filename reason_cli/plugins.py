@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from reason_cli import hookspecs
-from reason_cli.api import AnswerExtractor, Architecture, ArchitectureOptions, DatasetFormatter
+from reason_cli.api import AnswerExtractor, Architecture, ArchitectureOptions, DatasetFormatter, Exporter
 from reason_cli.errors import ReasonError, did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ HOOKS: Mapping[str, str] = {
     "register_architectures": "architecture",
     "register_datasets": "dataset",
     "register_extractors": "extractor",
+    "register_exporters": "exporter",
     "register_commands": "command",
 }
 
@@ -153,6 +154,13 @@ class Switchboard:
     def extractor(self, name: str) -> AnswerExtractor:
         return self.get("extractor", name)
 
+    def exporter(self, name: str) -> Exporter:
+        return self.get("exporter", name)
+
+    def exporters(self) -> list[Exporter]:
+        """One exporter per name, by name; of a contested name the first."""
+        return [self._offers["exporter"][name][0].value for name in self.names("exporter")]
+
     def command(self, name: str) -> click.Command:
         return self.get("command", name)
 
@@ -266,5 +274,6 @@ _NAMED: Mapping[str, Callable[[Any], Iterator[tuple[str, Any]]]] = {
     "architecture": _architectures,
     "dataset": _one_of(DatasetFormatter),
     "extractor": _one_of(AnswerExtractor),
+    "exporter": _one_of(Exporter),
     "command": _commands,
 }

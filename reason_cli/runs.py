@@ -26,6 +26,7 @@ MANIFEST = "manifest.json"
 RUN_SOURCE = "run "  # how the source of a setting begins that was taken over from a run
 LOG = "train.log"
 ADAPTER = "adapter_config.json"  # peft's
+ARTEFACT = "export.json"  # what `reason export` says of what it wrote, beside it
 HUB_ID = r"(?P<id>[\w-][\w.-]*/[\w-][\w.-]*)(@(?P<revision>[\w./-]+))?"
 
 
@@ -176,13 +177,28 @@ class Checkpoint:
             if not folders:
                 raise ReasonError(f"{path} has no finished checkpoint yet", f"go on with --resume {path}")
             return cls(folders[-1], run)
-        if not is_weights(path):
+        if not is_weights(path) and not (path / ARTEFACT).is_file():
             raise ReasonError(
                 f"{path} is no checkpoint: it has no config.json with weights",
                 "pass a run directory or a folder that transformers loads",
             )
         owner = next((p for p in list(path.resolve().parents)[:2] if (p / "run.toml").is_file()), None)
         return cls(path, Run(owner) if owner else None)
+
+    @property
+    def artefact(self) -> dict[str, Any]:
+        """What `export.json` says of a model in a format that transformers does not read; empty for any other.
+
+        Raises `ReasonError` when the file is not what `reason export` writes.
+        """
+        file = self.path / ARTEFACT
+        if not file.is_file() or is_weights(self.path):
+            return {}
+        try:
+            record = json.loads(file.read_text(encoding="utf-8"))
+            return {key: record[key] for key in ("format", "backend", "template", "sha256")}
+        except (OSError, ValueError, TypeError, KeyError):
+            raise ReasonError(f"{file} is not what `reason export` writes", "export the model again") from None
 
     @property
     def name(self) -> str:

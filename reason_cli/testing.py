@@ -33,6 +33,9 @@ from reason_cli.api import (
     DatasetFormatter,
     Estimate,
     Example,
+    Exportable,
+    Exported,
+    Exporter,
     Extraction,
     Item,
     Load,
@@ -150,6 +153,62 @@ class LastWord(AnswerExtractor):
 
     def equal(self, predicted: str, expected: str) -> bool:
         return predicted.casefold() == expected.casefold()
+
+
+@dataclass(frozen=True)
+class StateDictOptions:
+    """The options of a `StateDict`."""
+
+    off_by: float = option(0.0, "what is added to one weight, to see that it is noticed", minimum=0.0)
+
+
+class StateDict(Exporter):
+    """A format for tests: the weights of a model of one of `transformers`' own types, one of them off if asked."""
+
+    name = "state-dict"
+    help = "a folder of weights, for tests"
+    takes = "models of transformers' own types"
+    backend = "state-dict"
+    Options = StateDictOptions
+
+    def refuses(self, source: Exportable, options: StateDictOptions) -> str:
+        own = type(source.model).__module__.startswith("transformers.")
+        return "" if own else f"{type(source.model).__name__} is no model of transformers' own"
+
+    def export(self, source: Exportable, folder: Path, options: StateDictOptions) -> None:
+        from safetensors.torch import save_file
+
+        weights = {name: weight.clone() for name, weight in source.model.state_dict().items()}
+        weights["model.norm.weight"][0] += options.off_by
+        save_file(weights, folder / "weights.safetensors")
+        (folder / "model").mkdir()
+        source.model.config.save_pretrained(folder / "model")
+
+    def load(self, folder: Path, threads: int) -> Exported:
+        return _Loaded(folder)
+
+
+class _Loaded(Exported):
+    """What `StateDict` wrote. What it has read is kept as tokens, which it reads again."""
+
+    def __init__(self, folder: Path) -> None:
+        from safetensors.torch import load_file
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        self.model: Any = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder / "model")).eval()
+        self.model.load_state_dict(load_file(folder / "weights.safetensors"))
+
+    def read(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, state: Any, last: bool
+    ) -> tuple[torch.Tensor, Any]:
+        import torch
+
+        mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        if state is not None:
+            mask = torch.cat([state[1], mask], 1)
+        ids = input_ids if state is None else torch.cat([state[0], input_ids], 1)
+        logits = _logits(self.model, ids, mask)
+        return logits[:, -1:] if last else logits[:, -input_ids.shape[1] :], (ids, mask)
 
 
 def byte_tokenizer() -> PreTrainedTokenizerBase:
@@ -589,3 +648,34 @@ def _check_extraction(extractor: AnswerExtractor, text: str) -> Extraction | Non
     start, end = found.span
     assert 0 <= start < end <= len(text), f"{extractor.name}: span {found.span} is outside {shown}"
     return found
+
+
+# --- exporters -----------------------------------------------------------------------------------------------
+
+
+def check_exporter(exporter: Exporter, model: PreTrainedModel, options: Any = None, graph: Any = None) -> None:
+    """Prove an exporter on a small model: it writes what says the same, from its files alone, and changes nothing.
+
+    `graph` makes the model's graph, for exporters that trace one (`Architecture.graph` with the model given).
+    """
+    from reason_cli.engine.parity import compare
+
+    _check_identity(exporter, Exporter)
+    assert exporter.takes.strip() and "\n" not in exporter.takes, f"{exporter.name}: takes must be one line of text"
+    _check_options(exporter.name, exporter.Options)
+    assert not exporter.missing(), f"{exporter.name}: {exporter.missing()}"
+    options, tokenizer, model = options or exporter.Options(), byte_tokenizer(), model.eval()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = Exportable(model, tokenizer, None, graph or (lambda loop: None), "model", folder)
+        assert not exporter.refuses(source, options), f"{exporter.name}: {exporter.refuses(source, options)}"
+        exporter.export(source, folder, options)
+        assert any(folder.iterdir()), f"{exporter.name}: writes nothing"
+        tokenizer.save_pretrained(folder)
+        prompts: Any = tokenizer(["What is 17 + 25?", "Tom has 3 boxes."])["input_ids"]
+        padding = int(tokenizer.pad_token_id)  # type: ignore[arg-type]
+        found = compare(model, exporter.load(folder, 1), prompts, padding, exporter.precision(options))
+        assert not found.mismatch(), f"{exporter.name}: {found.mismatch()}"
+    changed = [key for key, weight in model.state_dict().items() if not weight.equal(before[key])]
+    assert not changed, f"{exporter.name}: changes the model that it writes, such as {changed[0]}"

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # A distribution of the project's own fakes, installed as a third party's would be.
 TINY_PLUGIN = """
 from reason_cli import hookimpl
-from reason_cli.testing import Additions, LastWord, TinyLlama
+from reason_cli.testing import Additions, LastWord, StateDict, TinyLlama
 
 @hookimpl
 def register_architectures():
@@ -32,6 +32,10 @@ def register_datasets():
 @hookimpl
 def register_extractors():
     return [LastWord()]
+
+@hookimpl
+def register_exporters():
+    return [StateDict()]
 """
 
 

@@ -70,7 +70,9 @@ def test_every_extractor_keeps_the_contract(name):
 
 def test_no_plugin_of_ours_fails_or_clashes():
     ours = {plugin.name: plugin.status for plugin in BOARD.plugins if plugin.distribution == "reason-cli"}
-    assert ours == dict.fromkeys(["answers", "datasets", "hybrid", "llama", "mamba", "qlora", "trm"], "ok")
+    assert ours == dict.fromkeys(
+        ["answers", "datasets", "gguf", "hf", "hybrid", "llama", "mamba", "onnx", "qlora", "torchscript", "trm"], "ok"
+    )
     assert list(BOARD.conflicts()) == []
 
 

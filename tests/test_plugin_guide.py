@@ -83,11 +83,12 @@ def test_every_block_of_the_guide_runs(workshop):
             file.write(("\n\n" if head[2] else "") + text[head.end() :])
     said = "".join(output for _, output in typed)
     assert any(output == "2\n" for _, output in typed), "nine o'clock and five hours"
-    assert "clock" in said and "1 passed" in said and "3 passed" in said and "accuracy" in said
+    assert "clock" in said and "1 passed" in said and "3 passed" in said and "4 passed" in said and "accuracy" in said
     row = workshop.plugins()["clock"]
     assert (row["status"], row["distribution"]) == ("ok", "reason-clock")
     assert row["provides"] == {
         "architecture": ["pocket", "pocket-large"], "dataset": ["clock"], "extractor": ["letter"], "command": ["clock"],
+            "exporter": ["npz"],
     }  # fmt: skip
     refused = workshop.type("reason clock 13 1", check=False)
     assert (refused.returncode, refused.stderr) == (1, "error: no clock shows 13; give an hour from 1 to 12\n")

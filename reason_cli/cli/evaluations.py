@@ -105,5 +105,9 @@ def settings_of(board: Switchboard, found: Checkpoint) -> list[Layer]:
     """The settings of the checkpoint's run, or of a bare folder the architecture that it is loaded by, if any."""
     if found.run:
         return [jobs.run_layer(board, found.run)]
+    artefact = found.artefact
+    if artefact:
+        asked = {f"data.{name}": value for name, value in artefact["template"].items()}
+        return [Layer(f"export {found.path.name}", asked)]
     architecture = jobs.recognised(board, found)
     return [Layer(f"checkpoint {found.path.name}", {"model.arch": architecture.name})] if architecture else []

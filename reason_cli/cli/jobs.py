@@ -152,13 +152,20 @@ def tasks(board: Switchboard, settings: Settings, specs: tuple[str, ...]) -> lis
 
 
 def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, checkpoint: Checkpoint) -> Subject:
-    """The model to grade, loaded: by its architecture, or without a run perhaps as any causal model is."""
-    from reason_cli.engine import vllm_backend
+    """The model to grade, loaded: by its architecture, or without a run perhaps as any causal model is.
+
+    What was exported runs in what it was exported for. Raises `ReasonError` for another `eval.backend`.
+    """
+    from reason_cli.engine import exported_backend, vllm_backend
     from reason_cli.engine.subject import load_pretrained, load_subject
 
     hardware = settings.make(HardwareOptions, "hardware")
     trained_on = checkpoint.run.read_record()["run"].get("data", ()) if checkpoint.run else ()
-    if settings["eval.backend"].value == "vllm":
+    artefact = checkpoint.artefact
+    backend = _backend(board, settings, checkpoint, artefact.get("backend", ""))
+    if artefact:
+        loaded = exported_backend.load(board.exporter(artefact["format"]), checkpoint.path, hardware)
+    elif backend == "vllm":
         loaded = vllm_backend.load(checkpoint.path, hardware, seed=settings["eval.eval_seed"].value)
     elif not checkpoint.run and recognised(board, checkpoint) is None:
         loaded = load_pretrained(checkpoint.path, hardware)
@@ -166,6 +173,28 @@ def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, 
         model_options = settings.make(choice.architecture.Options, "model")
         loaded = load_subject(choice.architecture, model_options, hardware, checkpoint.path)
     return dataclasses.replace(loaded, checkpoint=checkpoint.name, trained_on=trained_on)
+
+
+def _backend(board: Switchboard, settings: Settings, checkpoint: Checkpoint, own: str) -> str:
+    """What generates. `own` is what an exported model runs in. Raises `ReasonError` where that cannot be."""
+    asked = str(settings["eval.backend"].value)
+    exporters = {exporter.backend: exporter.name for exporter in board.exporters() if exporter.backend}
+    known = ["auto", "torch", "vllm", *exporters]
+    if asked not in known:
+        hint = f"{did_you_mean(asked, known)}it takes {', '.join(known)}"
+        raise ReasonError(f"unknown backend '{asked}'", hint, usage=True)
+    if asked in ("auto", own):
+        return own or "torch"
+    if own:
+        raise ReasonError(
+            f"{checkpoint.name} runs in {own}, not in {asked}", f"use --backend {own} or auto", usage=True
+        )
+    if asked in exporters:
+        problem = f"{checkpoint.name} is no model that was exported for {asked}"
+        raise ReasonError(
+            problem, f"`reason export {exporters[asked]} --checkpoint {checkpoint.name}` makes one", usage=True
+        )
+    return asked
 
 
 def recognised(board: Switchboard, folder: Checkpoint) -> Architecture | None:

@@ -124,9 +124,15 @@ def _shown(default: Any) -> str:
 
 
 def resolve_settings(
-    board: Switchboard, ctx: click.Context, base: Sequence[Layer] = (), arch: str = ""
+    board: Switchboard,
+    ctx: click.Context,
+    base: Sequence[Layer] = (),
+    arch: str = "",
+    tables: Mapping[str, type] | None = None,
 ) -> tuple[Settings, ArchitectureChoice]:
     """Every setting of this invocation, and the architecture that its `model.arch` names, or `arch` in its place.
+
+    `tables` are those of this command alone, beside the core's.
 
     Order: flag > environment > profiles (later wins) > `base` (a run being gone on with) > preset > default.
     """
@@ -134,7 +140,7 @@ def resolve_settings(
     given = _given(ctx, {"model.arch": arch} if arch else {})
     arch = arch or asked_architecture(board, ctx, base) or ModelOptions().arch
     choice = board.architecture(arch)
-    schema = core_schema(board, choice.architecture.Options)
+    schema = core_schema(board, choice.architecture.Options, **(tables or {}))
     preset = Layer(f"preset {arch}", {**_preset_values(choice), **choice.architecture.settings.get(arch, {})})
     environment = Layer.environment(os.environ, schema)
     return resolve(schema, [preset, *layers, environment, given]), choice
@@ -163,9 +169,9 @@ def _given(ctx: click.Context, more: Mapping[str, Any]) -> Layer:
     return Layer(layer.source, {**layer.values, **more})
 
 
-def core_schema(board: Switchboard, *model_options: type) -> Schema:
-    """The core's tables, a table per registered dataset, and the chosen architecture's options."""
-    tables = [*CORE_TABLES.items(), *(("model", options) for options in model_options)]
+def core_schema(board: Switchboard, *model_options: type, **more: type) -> Schema:
+    """The core's tables, a table per registered dataset, the chosen architecture's options, and `more` tables."""
+    tables = [*CORE_TABLES.items(), *(("model", options) for options in model_options), *more.items()]
     return Schema([*tables, *((f"data.{d.name}", d.Options) for d in board.datasets())])
 
 

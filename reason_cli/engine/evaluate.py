@@ -187,12 +187,17 @@ def _answer(subject: Subject, wanted: Wanted, options: EvalOptions, place: Place
 
 
 def _given(subject: Subject, requests: Sequence[Request], options: EvalOptions) -> Iterator[tuple[int, Answer]]:
-    """(index, answer) as each is finished, by the backend that was asked for."""
-    if options.backend == "vllm":
+    """(index, answer) as each is finished, by what the subject runs in."""
+    if subject.backend == "vllm":
         from reason_cli.engine import vllm_backend
 
         served: Any = subject.model  # as `vllm_backend.load` gives it
         yield from vllm_backend.answers(served, subject.tokenizer, requests, decoding(options))
+    elif subject.backend != "torch":
+        from reason_cli.engine import exported_backend
+
+        held: Any = subject.model  # as `exported_backend.load` gives it
+        yield from exported_backend.answers(held, subject.tokenizer, requests, decoding(options))
     else:
         with autocast(subject.precision, subject.model.device):
             yield from answers(subject.model, subject.tokenizer, requests, decoding(options))
@@ -219,6 +224,7 @@ def _settings(
     written = subject.tokenizer.chat_template or ""
     return {
         **{name: value for name, value in asdict(options).items() if name not in INDIFFERENT},
+        "backend": subject.backend,
         "stop": list(options.stop),
         "extractor": task.extractor.name,
         "system_prompt": prompting.template.system_prompt,

@@ -79,20 +79,22 @@ def answers(
     The model is in evaluation mode until the last answer is given, or the iterator closed, and then as before. Its
     weights must not change meanwhile.
     """
-    rows = _rows(model, tokenizer, requests, decoding)
+    rows = rows_of(model, tokenizer, requests, decoding)
     training = model.training
     model.eval()
     try:
-        for row in _worked(model, rows, decoding, _padding(tokenizer)) if rows else ():
+        for row in _worked(model, rows, decoding, padding_of(tokenizer)) if rows else ():
             yield row.index, Answer(row.text(), len(row.said), row.finished)
     finally:
         model.train(training)
 
 
-def _rows(
+def rows_of(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request], decoding: Decoding
 ) -> list[Row]:
-    """Longest prompt first, so that what does not fit in memory shows at once; equal prompts together."""
+    """A row for each request; longest prompt first, so that what does not fit in memory shows at once, equal prompts
+    together.
+    """
     from reason_cli.engine.filling import Calculator
 
     calculator = Calculator(tokenizer) if decoding.calculator else None
@@ -109,7 +111,8 @@ def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozens
     return frozenset(token for token in (tokenizer.eos_token_id, *named) if isinstance(token, int))
 
 
-def _padding(tokenizer: PreTrainedTokenizerBase) -> int:
+def padding_of(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The token that stands where there is none."""
     for token in (tokenizer.pad_token_id, tokenizer.eos_token_id):
         if isinstance(token, int):
             return token

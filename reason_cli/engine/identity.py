@@ -6,15 +6,19 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from reason_cli.runs import step_of
+from reason_cli.runs import ARTEFACT, step_of
 
 PIECE = 2**20  # bytes read at once
 
 
 def weights_sha256(folder: Path) -> str:
-    """A hash of a folder's weights, config and tokenizer; read once, however many benchmarks ask, while it stays so."""
+    """A hash of a folder's weights, config and tokenizer; read once, however many benchmarks ask, while it stays so.
+
+    An exported model is known by what `export.json` says, which holds a hash of each of its files.
+    """
     names = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-    files = sorted(p for p in (*folder.glob("*.safetensors"), *(folder / name for name in names)) if p.is_file())
+    others = (folder / name for name in (*names, ARTEFACT))
+    files = sorted(p for p in (*folder.glob("*.safetensors"), *others) if p.is_file())
     return _sha256(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
 
@@ -24,10 +28,21 @@ def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
     digest = hashlib.sha256()
     for path, _, _ in files:
         digest.update(path.name.encode())
-        with path.open("rb") as file:
-            while piece := file.read(PIECE):
-                digest.update(piece)
+        _add(digest, path)
     return digest.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of one file's contents."""
+    digest = hashlib.sha256()
+    _add(digest, path)
+    return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, path: Path) -> None:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
 
 
 def label_of(checkpoint: str) -> str:

@@ -21,20 +21,24 @@ from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import ADAPTER, Checkpoint, is_weights
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is graded: a loaded model with its tokenizer, how it is run, and what `run.toml` says of its data."""
+    """What is graded: a loaded model with its tokenizer, how it is run, and what `run.toml` says of its data.
+
+    `backend` is what generates; where that is not torch, `model` is what stands in for one there.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     precision: Precision
     checkpoint: str
     trained_on: Sequence[Mapping[str, Any]] = ()
+    backend: str = "torch"
 
 
 def fetch(checkpoint: Checkpoint) -> Checkpoint:
@@ -102,6 +106,16 @@ def keep_ends_alone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) 
 
     ends = list(end_ids(model, tokenizer))
     model.generation_config = GenerationConfig(eos_token_id=ends or None, pad_token_id=tokenizer.pad_token_id)
+
+
+def generation_config_of(folder: Path) -> GenerationConfig:
+    """What names the model's end tokens; nothing where its authors wrote none."""
+    from transformers import GenerationConfig
+
+    try:
+        return GenerationConfig.from_pretrained(folder)
+    except OSError:
+        return GenerationConfig()
 
 
 def folder_of(id_or_path: str | Path, revision: str = "") -> Path:

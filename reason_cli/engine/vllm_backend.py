@@ -19,7 +19,7 @@ from reason_cli.engine.generate import Answer, Decoding, Request
 from reason_cli.engine.hardware import pick_device, pick_precision
 from reason_cli.engine.report import hush_libraries
 from reason_cli.engine.row import Endings
-from reason_cli.engine.subject import Subject, end_ids, folder_of
+from reason_cli.engine.subject import Subject, end_ids, folder_of, generation_config_of
 from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import ADAPTER
 
@@ -62,7 +62,7 @@ def load(
     if (folder / ADAPTER).is_file():
         raise ReasonError(f"the vllm backend takes no adapters, and {folder} is one", "use --backend torch")
     tokenizer = tokenizers.load(str(folder))
-    config = _generation_config(folder)
+    config = generation_config_of(folder)
     try:
         llm = vllm.LLM(
             model=str(folder),
@@ -74,7 +74,7 @@ def load(
         )
     except Exception as error:  # it raises whatever its layers raise, in this process or for another of its own
         raise ReasonError(f"vllm cannot serve {id_or_path}: {first_line(error)}", "use --backend torch") from None
-    return Subject(Served(llm, config, device), tokenizer, precision, str(id_or_path))  # type: ignore[arg-type]
+    return Subject(Served(llm, config, device), tokenizer, precision, str(id_or_path), backend="vllm")  # type: ignore[arg-type]
 
 
 def answers(
@@ -131,13 +131,3 @@ def _vllm() -> Any:
             f"the vllm backend cannot be had: {first_line(error)}", "pip install vllm, or use --backend torch"
         ) from None
     return vllm
-
-
-def _generation_config(folder: Path) -> GenerationConfig:
-    """What names the model's end tokens; nothing where its authors wrote none."""
-    from transformers import GenerationConfig
-
-    try:
-        return GenerationConfig.from_pretrained(folder)
-    except OSError:
-        return GenerationConfig()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reason_mamba.architecture import Mamba, MambaOptions
 from reason_mamba.cost import model_estimate
 
-from reason_cli import Estimate, Load, ReasonError, option
+from reason_cli import Estimate, Graph, Load, ReasonError, option
 from reason_hybrid.cost import hybrid_layer
 
 if TYPE_CHECKING:
@@ -106,6 +106,12 @@ class Hybrid(Mamba):
         assert isinstance(options, HybridOptions)
         model.set_adaptive_depth(options.adaptive_depth)
         return model
+
+    def graph(self, model: PreTrainedModel, loop: str) -> Graph:
+        """The model as a graph of tensors: Mamba's states, and the rings of its attention."""
+        from reason_hybrid.graph import HybridGraph
+
+        return HybridGraph(model, loop)  # type: ignore[arg-type]
 
     def figures(self, model: PreTrainedModel) -> Mapping[str, float]:
         """The mean depth of each layer's recursion since this was last asked: the sum of a token's gates."""

@@ -43,6 +43,7 @@ class Place:
 
     positions (r or 1, l): of each token in its document. cos, sin (r or 1, l, 1, c / 2): its rotation.
     begins: whether all documents begin here, or rows go on from a cache. lengths (r,): real tokens of each, None: all.
+    real (r, l): which are no padding, where that stands on the left, at position -1, without a layout; None: all.
     """
 
     layout: Layout | None
@@ -52,6 +53,7 @@ class Place:
     begins: bool
     lengths: Tensor | None
     step: Step | None
+    real: Tensor | None = None
 
 
 def rotation(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -163,24 +165,26 @@ class HierarchicalAttention(nn.Module):
         joined = torch.cat([rings.tail.to(new.dtype), new], dim=1)
         kept = rings.tail.shape[1]
         if place.lengths is None:
-            rings.tail.copy_(joined[:, joined.shape[1] - kept :].detach())
+            rings.write_tail(joined[:, joined.shape[1] - kept :].detach())
         else:
             columns = place.lengths[:, None] + torch.arange(kept, device=k.device)
-            rings.tail.copy_(joined.gather(1, columns[..., None].expand(-1, -1, joined.shape[2])).detach())
+            rings.write_tail(joined.gather(1, columns[..., None].expand(-1, -1, joined.shape[2])).detach())
         return joined
 
     def read_on(self, q: Tensor, k: Tensor, v: Tensor, place: Place, rings: Rings) -> Tensor:
         """Several tokens after those that the rings hold; what each sees is a mask over slots and new tokens."""
         joined = self.remember_tail(rings, k, v, place)
-        before, positions = place.positions[:, :1], place.positions  # (b, 1), (b, l)
+        positions = place.positions  # (b, l)
+        before = positions[:, :1].clamp(min=0)  # (b, 1), how many tokens
         slots = torch.arange(self.window + 1, device=k.device)
         read = []
         for i, (scale, queries) in enumerate(zip(self.scales, q.split(self.heads, dim=2), strict=True)):
-            pooled = joined[:, rings.tail.shape[1] - scale + 1 :].unfold(1, scale, 1).mean(-1)  # (b, l, 2 g c)
+            pooled = means(joined, scale, rings.tail.shape[1])  # (b, l, 2 g c)
             pk, pv = pooled.unflatten(-1, (-1, self.head_dim)).chunk(2, dim=2)
             keys = rotate(self.k_norm(pk).to(v.dtype), place.cos, place.sin).transpose(1, 2)
             values = pv.transpose(1, 2)
             whole, numbers = (positions + 1) % scale == 0, (positions + 1) // scale  # (b, l)
+            whole = whole if place.real is None else whole & place.real
             held = before // scale - (before // scale - slots) % (self.window + 1)  # (b, window + 1): what slots hold
             known = (held >= 0) & (held > before // scale - self.window)
             number = torch.cat([held, numbers], dim=1)[:, None]
@@ -210,9 +214,15 @@ class HierarchicalAttention(nn.Module):
         return torch.cat(read, dim=1).unsqueeze(1)
 
 
+def means(x: Tensor, count: int, before: int) -> Tensor:
+    """Of each token of x (b, before + l, d) but the first `before`, the mean with the `count` - 1 ahead of it."""
+    first = before - count + 1
+    return torch.stack([x[:, first + i : x.shape[1] - count + 1 + i] for i in range(count)]).mean(0)
+
+
 def attend(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None) -> Tensor:
     """torch's fused attention: q (r, heads, l, c), k and v (r, g, n, c); without a mask it is causal."""
-    dtype, grouped = v.dtype, q.shape[1] != k.shape[1]
+    dtype, grouped = v.dtype, bool(q.shape[1] != k.shape[1])
     if q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, mask, is_causal=mask is None, enable_gqa=grouped)
     with torch.autocast("cpu", enabled=False):  # there the fused kernel is three times slower in 16 bits

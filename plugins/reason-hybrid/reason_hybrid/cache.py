@@ -36,12 +36,22 @@ class Rings:
 
         Of those kept no two may want one slot.
         """
+        self.keys[:, scale], self.values[:, scale] = self.written(scale, numbers, kept, keys, values)
+
+    def written(self, scale: int, numbers: Tensor, kept: Tensor, keys: Tensor, values: Tensor) -> list[Tensor]:
+        """The keys and values (b, g, window + 1, c) of a scale as they are after `write`."""
         window = self.keys.shape[3]
         slots = torch.where(kept, numbers % window, window)  # what is not kept goes to a slot that is thrown away
         index = slots[:, None, :, None].expand_as(keys)
-        for rings, entries in ((self.keys, keys), (self.values, values)):
-            wide = torch.cat([rings[:, scale], torch.empty_like(rings[:, scale, :, :1])], dim=2)
-            rings[:, scale] = wide.scatter(2, index, entries.to(rings.dtype))[:, :, :window]
+        after = []
+        for rings, entries in ((self.keys[:, scale], keys), (self.values[:, scale], values)):
+            wide = torch.cat([rings, torch.empty_like(rings[:, :, :1])], dim=2)
+            after.append(wide.scatter(2, index, entries.to(rings.dtype))[:, :, :window])
+        return after
+
+    def write_tail(self, tail: Tensor) -> None:
+        """Keep this as `tail`."""
+        self.tail.copy_(tail)
 
 
 class HybridCache(MambaCache):

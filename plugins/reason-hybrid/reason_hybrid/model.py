@@ -66,7 +66,8 @@ class RecursiveProcessor(nn.Module):
             if self.gate is None:
                 state, depth = state + self.transform(x), depth + 1
                 continue
-            gate = torch.sigmoid(F.linear(x, self.gate.weight[number], self.gate.bias[number])).unsqueeze(-1)
+            one = slice(number, number + 1)
+            gate = torch.sigmoid(F.linear(x, self.gate.weight[one], self.gate.bias[one]))  # (b, l, 1)
             if self.training or not self.threshold:
                 state = add_gated(state, gate, self.transform(x))
             else:
@@ -81,7 +82,8 @@ class RecursiveProcessor(nn.Module):
 
     def where_open(self, state: Tensor, gate: Tensor, x: Tensor) -> Tensor:
         """A pass for the tokens alone whose gate is not zero."""
-        if gate.device.type == "cuda" and torch.cuda.is_current_stream_capturing():
+        captured = gate.device.type == "cuda" and torch.cuda.is_current_stream_capturing()
+        if captured or torch.jit.is_tracing() or torch.compiler.is_compiling():
             return add_gated(state, gate, self.transform(x))  # a graph cannot wait for how many they are
         rows = gate.flatten().nonzero().squeeze(-1)
         if len(rows) == gate.numel():

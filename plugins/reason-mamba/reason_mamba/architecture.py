@@ -14,6 +14,8 @@ from reason_mamba.cost import FLOAT32, ROUNDED, Layer, model_estimate, word
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from reason_cli import Graph
+
 CHUNK = 32  # steps between the states that the scan keeps for its backward pass
 
 
@@ -115,6 +117,12 @@ class Mamba(Architecture):
         model = model_class.from_pretrained(path)
         model.set_scan_engine(options.scan)
         return model
+
+    def graph(self, model: PreTrainedModel, loop: str) -> Graph:
+        """The model as a graph of tensors, its state two of them."""
+        from reason_mamba.graph import MambaGraph
+
+        return MambaGraph(model, loop)  # type: ignore[arg-type]
 
     def describe(self, model: PreTrainedModel) -> dict[str, str]:
         """The scan engine in use."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -129,6 +130,10 @@ class TRM(Architecture):
         from reason_trm.trm_files import load
 
         return load(path, options)
+
+    def whole(self, path: Path) -> bool:
+        """Whether the base's weights are there too."""
+        return bool(json.loads((path / "config.json").read_text(encoding="utf-8")).get("whole"))
 
     def merge(self, path: Path, output: Path, options: TRMOptions, dtype: str) -> Mapping[str, Any]:
         """The thinker, and the base with its LoRA merged into it, in a folder that needs no other."""

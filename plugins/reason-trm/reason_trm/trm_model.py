@@ -24,7 +24,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import AutoModelForCausalLM, GenerationMixin, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from reason_cli import linear_cross_entropy
@@ -63,10 +63,11 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
     supports_gradient_checkpointing = True
     config: TRMConfig
 
-    def __init__(self, config: TRMConfig, base: PreTrainedModel) -> None:
+    def __init__(self, config: TRMConfig, base: PreTrainedModel | None = None) -> None:
+        """On a base, or, where the config says that its weights are saved too, on a new one that gets them."""
         super().__init__(config)
-        self.base = base
-        table: Any = base.get_input_embeddings()
+        self.base = AutoModelForCausalLM.from_config(config.get_text_config()) if base is None else base
+        table: Any = self.base.get_input_embeddings()
         self.thinker = Thinker(config, table.embedding_dim, _loudness(table)) if config.use_trm else None
         self.post_init()
 
@@ -340,7 +341,9 @@ def _dtype(head: Any) -> torch.dtype:
 
 @torch.no_grad()
 def _loudness(table: Any) -> float:
-    """The root mean square of a table of embeddings."""
+    """The root mean square of a table of embeddings; 1 where its weights are yet to come."""
+    if table.weight.is_meta:
+        return 1.0
     return float(table.weight.float().square().mean().sqrt())
 
 

@@ -1,12 +1,18 @@
 """The `torch` engine: the recurrence as the paper writes it, step after step. The reference for all others.
 
 Slow, but short, differentiable by autograd in time linear in length (steps are unbound once, not sliced one by one),
-free of anything to compile, and at home on every device and in float64.
+free of anything to compile, and at home on every device and in float64. Graphs that are traced have a `Loop` of their
+own in place of the walk over the steps, see `traced`.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# (dt, dt * u, A, B, C, first state) to (y, last state): dt and u (b, l, d_inner), B and C (b, l, d_state).
+Loop = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def why_not(device: torch.device) -> str:
@@ -27,8 +33,12 @@ def scan(
     mask: Tensor | None = None,
     positions: Tensor | None = None,
     initial_state: Tensor | None = None,
+    loop: Loop | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """`selective_scan`, time-major: u, delta, z (batch, length, d_inner), B and C (batch, length, d_state)."""
+    """`selective_scan`, time-major: u, delta, z (batch, length, d_inner), B and C (batch, length, d_state).
+
+    A `loop` knows no `positions`.
+    """
     dtype = u.dtype
     exact = torch.float64 if dtype == torch.float64 else torch.float32
     u, delta, A, B, C = (x.to(exact) for x in (u, delta, A, B, C))
@@ -38,20 +48,28 @@ def scan(
     if mask is not None:
         dt = dt * mask.to(exact).unsqueeze(-1)  # a step of size 0 leaves the state as it is
     h = u.new_zeros(u.shape[0], *A.shape) if initial_state is None else initial_state.to(exact)
-    begins = None if positions is None else (positions == 0)[..., None, None].unbind(1)  # (b, 1, 1) each
-    ys = []
-    steps = zip(dt.unbind(1), (dt * u).unbind(1), B.unbind(1), C.unbind(1), strict=True)
-    for t, (dt_t, dtu_t, B_t, C_t) in enumerate(steps):
-        if begins is not None:
-            h = h.masked_fill(begins[t], 0.0)  # filled, not multiplied: another document's NaN stays there
-        h = torch.exp(dt_t.unsqueeze(-1) * A) * h + dtu_t.unsqueeze(-1) * B_t.unsqueeze(1)  # (b, d_inner, d_state)
-        ys.append(torch.einsum("bdn,bn->bd", h, C_t))
-    y = torch.stack(ys, dim=1)
+    y, h = _walk(dt, dt * u, A, B, C, h, positions) if loop is None else loop(dt, dt * u, A, B, C, h)
     if D is not None:
         y = y + u * D.to(exact)
     if z is not None:
         y = y * F.silu(z.to(exact))
     return y.to(dtype), h
+
+
+def _walk(
+    dt: Tensor, dtu: Tensor, A: Tensor, B: Tensor, C: Tensor, h: Tensor, positions: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Step after step: y (b, l, d_inner) and the last state (b, d_inner, d_state)."""
+    begins = None if positions is None else (positions == 0)[..., None, None].unbind(1)  # (b, 1, 1) each
+    ys = []
+    for t, (dt_t, dtu_t, B_t, C_t) in enumerate(
+        zip(dt.unbind(1), dtu.unbind(1), B.unbind(1), C.unbind(1), strict=True)
+    ):
+        if begins is not None:
+            h = h.masked_fill(begins[t], 0.0)  # filled, not multiplied: another document's NaN stays there
+        h = torch.exp(dt_t.unsqueeze(-1) * A) * h + dtu_t.unsqueeze(-1) * B_t.unsqueeze(1)  # (b, d_inner, d_state)
+        ys.append(torch.einsum("bdn,bn->bd", h, C_t))
+    return torch.stack(ys, dim=1), h
 
 
 def conv_silu(

@@ -1,0 +1,50 @@
+"""The scan in graphs that are traced once and then read texts of any length: the walk over the steps is one operation.
+
+A Python loop would be unrolled to the length that was traced with.
+"""
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import torch_engine
+from .engines import ScanEngine
+
+
+def traced_engine(loop: str) -> ScanEngine:
+    """An engine for graphs: `script`, a loop that TorchScript compiles; `scan`, torch's higher-order scan; `step`, for
+    one token alone, no loop.
+    """
+    walk = {"script": _scripted, "scan": lambda: higher_order, "step": lambda: None}[loop]()
+    scan = functools.partial(torch_engine.scan, loop=walk)
+    return ScanEngine(loop, "for graphs that are traced", scan, torch_engine.conv_silu)
+
+
+def steps(dt: Tensor, dtu: Tensor, A: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """`torch_engine.Loop`, in the part of Python that TorchScript compiles."""
+    ys = []
+    for t in range(dt.size(1)):
+        h = torch.exp(dt[:, t].unsqueeze(-1) * A) * h + dtu[:, t].unsqueeze(-1) * B[:, t].unsqueeze(1)
+        ys.append(torch.matmul(h, C[:, t].unsqueeze(-1)).squeeze(-1))
+    return torch.stack(ys, 1), h
+
+
+@functools.cache
+def _scripted() -> Any:
+    return torch.jit.script(steps)
+
+
+def higher_order(dt: Tensor, dtu: Tensor, A: Tensor, B: Tensor, C: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """`torch_engine.Loop` as one operation, which `torch.export` keeps as it is."""
+    from torch._higher_order_ops.scan import scan
+
+    def step(h: Tensor, now: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        dt, dtu, B, C = now
+        h = torch.exp(dt.unsqueeze(-1) * A) * h + dtu.unsqueeze(-1) * B.unsqueeze(1)
+        return h, torch.matmul(h, C.unsqueeze(-1)).squeeze(-1)
+
+    by_time = tuple(x.transpose(0, 1).contiguous() for x in (dt, dtu, B, C))
+    last, ys = scan(step, h, by_time)
+    return ys.transpose(0, 1), last

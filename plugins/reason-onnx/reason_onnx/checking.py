@@ -1,0 +1,54 @@
+"""What is wrong with graphs that were written: a size that is fixed where it should be free, an invalid graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnx
+import torch
+
+from reason_cli import ReasonError, State
+from reason_onnx.running import Running
+from reason_onnx.tracing import MODEL, STEP
+
+READ = ((1, 1), (2, 3), (3, 11))  # rows and tokens of each that are read
+
+
+def check(folder: Path, states: Sequence[State]) -> None:
+    """Raises `ReasonError` unless both graphs are valid and take any batch and length.
+
+    A graph that was fixed to the sizes it was traced with looks like any other until it is asked for others.
+    """
+    for name in (MODEL, STEP):
+        try:
+            onnx.checker.check_model(str(folder / name))
+        except onnx.checker.ValidationError as error:
+            raise _wrong(name, f"onnx finds it invalid: {str(error).splitlines()[0]}") from None
+    running = Running(folder, 1)
+    expected = {"input_ids": ("batch", "length"), "attention_mask": ("batch", "length"), "logits_to_keep": ("kept",)}
+    expected |= {state.name: state.shape for state in states}
+    for name, session in ((MODEL, running.reading), (STEP, running.stepping)):
+        for given in session.get_inputs():
+            wanted = ("batch", 1) if (name, given.name) == (STEP, "input_ids") else expected[given.name]
+            fixed = [isinstance(size, int) for size in given.shape]
+            if fixed != [isinstance(size, int) for size in wanted]:
+                raise _wrong(name, f"{given.name} is fixed to {given.shape}, not free as {list(wanted)}")
+    for rows, length in READ:
+        _read(running, rows, length)
+
+
+def _read(running: Running, rows: int, length: int) -> None:
+    """Read texts of so many tokens, one more of each, and so many again."""
+    ids, state = torch.ones(rows, length, dtype=torch.long), None
+    for tokens in (ids, ids[:, :1], ids):
+        try:
+            logits, state = running.read(tokens, None, state, False)
+        except Exception as error:  # onnxruntime raises its own kinds
+            raise _wrong(MODEL, f"it cannot read {tuple(tokens.shape)}: {str(error).splitlines()[0]}") from None
+        if logits.shape[:2] != tokens.shape:
+            raise _wrong(MODEL, f"it gives logits of {tuple(logits.shape)} for tokens of {tuple(tokens.shape)}")
+
+
+def _wrong(name: str, why: str) -> ReasonError:
+    return ReasonError(f"{name} was written wrong: {why}", "please report it with the versions of `pip list`")

@@ -1,0 +1,64 @@
+"""Graphs that were written, run by onnxruntime: numpy inside, tensors only where the core hands them over."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from reason_cli import Exported, ReasonError
+from reason_onnx.writing import FORMAT
+
+SILENT = 3  # onnxruntime's level of errors
+
+
+class Running(Exported):
+    """Both graphs of a folder. What is remembered of rows are arrays, in the order of `states`, never changed."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self.reading = session(folder / "model.onnx", threads)
+        self.stepping = session(folder / "step.onnx", threads)
+        told = self.reading.get_modelmeta().custom_metadata_map
+        if told.get("reason.format") != FORMAT:
+            raise ReasonError(f"{folder / 'model.onnx'} is of a format that is not known here", "export it again")
+        self.states: list[dict[str, Any]] = json.loads(told["reason.states"])
+        self.outputs = ["logits", *(f"{state['name']}_out" for state in self.states)]
+
+    def start(self, rows: int) -> tuple[np.ndarray, ...]:
+        """What is remembered of rows that have read nothing: zeros, and nothing of what grows."""
+        sizes = {"batch": rows}
+        return tuple(
+            np.zeros([sizes.get(size, 0) if isinstance(size, str) else size for size in state["shape"]], state["dtype"])
+            for state in self.states
+        )
+
+    def read(self, input_ids: Tensor, attention_mask: Tensor | None, state: Any, last: bool) -> tuple[Tensor, Any]:
+        """See `reason_cli.Exported.read`."""
+        ids = input_ids.numpy()
+        remembered = self.start(len(ids)) if state is None else state
+        feed = dict(zip((one["name"] for one in self.states), remembered, strict=True))
+        feed["input_ids"] = ids
+        length = ids.shape[1]
+        if state is not None and length == 1 and attention_mask is None:
+            logits, *after = self.stepping.run(self.outputs, feed)
+        else:
+            feed["attention_mask"] = np.ones_like(ids) if attention_mask is None else attention_mask.long().numpy()
+            feed["logits_to_keep"] = np.arange(length - 1 if last else 0, length)
+            logits, *after = self.reading.run(self.outputs, feed)
+        return torch.from_numpy(logits), tuple(after)
+
+
+def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A graph, ready to run on so many threads. Raises `ReasonError` where it cannot be read."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = SILENT
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own kinds
+        raise ReasonError(f"onnxruntime cannot read {path}: {str(error).splitlines()[0]}", "export it again") from None

@@ -1,0 +1,83 @@
+"""A plain transformer as a graph of tensors, for exporters: keys and values of every layer go in and come out.
+
+For models whose layers all attend to everything before (Llama, Qwen, Mistral, SmolLM, Phi and their like).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from reason_cli.api import State
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+def attention_graph(model: PreTrainedModel) -> AttentionGraph | None:
+    """The graph of a model, `None` where it is no such transformer."""
+    config: Any = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    known = all(hasattr(config, name) for name in ("num_hidden_layers", "num_attention_heads", "hidden_size"))
+    if kinds != {"full_attention"} or not known or getattr(config, "is_encoder_decoder", False):
+        return None
+    return AttentionGraph(model)
+
+
+class AttentionGraph(nn.Module):
+    """`reason_cli.Graph` of a transformer. States: `past_mask` (b, past), 0 at padding, and of each layer `key_N` and
+    `value_N` (b, heads, past, head_dim), of no columns where nothing was read.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+        config: Any = model.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        shape = ("batch", heads, "past", width)
+        pairs = [State(f"{name}_{i}", shape) for i in range(config.num_hidden_layers) for name in ("key", "value")]
+        self.states = (State("past_mask", ("batch", "past"), "int64"), *pairs)
+
+    def start(self, rows: int) -> tuple[Tensor, ...]:
+        """Nothing: no columns."""
+        sizes = {"batch": rows, "past": 0}
+        shapes = [[sizes[size] if isinstance(size, str) else size for size in state.shape] for state in self.states]
+        return tuple(
+            torch.zeros(shape, dtype=getattr(torch, state.dtype))
+            for shape, state in zip(shapes, self.states, strict=True)
+        )
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, past_mask: Tensor, *pairs: Tensor
+    ) -> tuple[Tensor, ...]:
+        """See `reason_cli.Graph.forward`."""
+        from transformers import DynamicCache
+
+        real = torch.cat([past_mask, attention_mask], 1)  # (b, past + l)
+        length = input_ids.shape[1]
+        columns = torch.arange(real.shape[1], device=real.device)
+        sees = columns <= columns[-length:, None]  # (l, past + l)
+        allowed = sees & (real[:, None, None] > 0)  # (b, 1, l, past + l)
+        lowered = torch.zeros_like(allowed, dtype=self.model.dtype)
+        lowered = lowered.masked_fill(~allowed, torch.finfo(self.model.dtype).min)
+        positions = (real.cumsum(1) - 1).clamp(min=0)[:, -length:]
+        cache = DynamicCache(list(zip(pairs[::2], pairs[1::2], strict=True)))
+        call: Any = self.model
+        output = call(
+            input_ids=input_ids,
+            attention_mask=lowered,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=logits_to_keep,
+        )
+        kept = [x for layer in output.past_key_values.layers for x in (layer.keys, layer.values)]
+        return output.logits.float(), real, *kept
+
+    def step(self, input_ids: Tensor, past_mask: Tensor, *pairs: Tensor) -> tuple[Tensor, ...]:
+        """See `reason_cli.Graph.step`."""
+        last = torch.zeros(1, dtype=torch.long, device=input_ids.device)
+        return self(input_ids, torch.ones_like(input_ids), last, past_mask, *pairs)

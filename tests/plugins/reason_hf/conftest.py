@@ -1,0 +1,69 @@
+"""Small models of each kind, their weights loud enough to be told apart, and a function that exports one."""
+
+from functools import cache
+
+import pytest
+import torch
+from one_thread import one_thread  # noqa: F401
+from reason_hf.exporter import HuggingFace, HuggingFaceOptions
+from reason_hybrid.architecture import Hybrid, HybridOptions
+from reason_mamba.architecture import Mamba, MambaOptions
+from reason_trm.trm_architecture import TRM, TRMOptions
+from small_llama import save_llama
+
+from reason_cli import Exportable
+from reason_cli.engine import export as engine
+from reason_cli.engine.chat import Template
+from reason_cli.testing import byte_tokenizer
+
+RESULTS = [{"dataset": "gsm8k", "accuracy": 0.5, "interval95": [0.4, 0.6], "n": 100}]
+SETTINGS = {
+    "model": {"d_model": 32, "base": "/home/somebody/base"},
+    "data": {"datasets": ["gsm8k"], "prefill": "<think>\n", "system_prompt": ""},
+    "train": {"learning_rate": 0.001},
+}
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def say(self, text):
+        pass
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return byte_tokenizer()
+
+
+@pytest.fixture(scope="session")
+def models(tokenizer, tmp_path_factory):
+    """Architecture and model, by name."""
+    torch.manual_seed(0)
+    mamba = Mamba().build(MambaOptions(d_model=32, n_layer=2, d_state=4), tokenizer)
+    sizes = {"n_head": 2, "n_kv_head": 1, "head_dim": 8, "window": 6, "recursion_expand": 1.0}
+    hybrid = Hybrid().build(HybridOptions(d_model=32, n_layer=2, d_state=4, **sizes), tokenizer)
+    base = save_llama(tokenizer, tmp_path_factory.mktemp("base"))
+    small = {"num_latents": 4, "d_latent": 16, "n_head": 2, "mlp_expand": 1.0, "n_latent_steps": 2}
+    trm = TRM().build(TRMOptions(base=str(base), tune="full", n_supervision_steps=2, halting=True, **small), tokenizer)
+    return {"mamba": (Mamba(), mamba.eval()), "hybrid": (Hybrid(), hybrid.eval()), "trm": (TRM(), trm.eval())}
+
+
+@pytest.fixture(scope="session")
+def exported(models, tokenizer, tmp_path_factory):
+    """A function from a model's name and options to the folder, to be read alone, and what export.json says."""
+
+    @cache
+    def make(name, **options):
+        tmp_path = tmp_path_factory.mktemp("exported")
+        architecture, model = models[name]
+        facts = {"settings": SETTINGS, "run": "/home/somebody/run", "results": RESULTS}
+        source = Exportable(model, tokenizer, architecture, lambda loop: None, name, tmp_path, facts)
+        folder = tmp_path / f"{name}-out"
+        how = HuggingFaceOptions(**options)
+        # What follows the trigger is where a trm is more than its base.
+        template = Template(prefill="<think>\n")
+        record = engine.export(HuggingFace(), source, folder, how, template, Silent(), threads=1)
+        return folder, record
+
+    return make
