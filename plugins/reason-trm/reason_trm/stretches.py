@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .layout import Layout
 from .puzzle_model import grid_places
 from .puzzle_rows import Questions, questions
 from .trm_config import TRMConfig
@@ -40,9 +39,10 @@ class Stretches:
     @classmethod
     def of(cls, tokens: Tensor, real: Tensor, config: TRMConfig) -> Stretches:
         """tokens (b, s), real (b, s): all that stands before the trigger, and nothing between where it is not real."""
-        side = Layout.of(real, left=True)
-        # A column more, so that there is one.
-        ids, there = F.pad(side.take(tokens), (0, 1)), F.pad(side.real, (0, 1))
+        columns = tokens.shape[1]
+        at = torch.where(real, real.cumsum(1) - 1, columns)  # a column more, for what is not real
+        ids = F.pad(torch.zeros_like(tokens), (0, 1)).scatter(1, at, tokens)
+        there = torch.arange(columns + 1, device=tokens.device) < real.sum(1, keepdim=True)
         header, footer = (ids.new_tensor(around or []) for around in (config.header, config.footer))
         asked = questions(ids, there, None, header, footer)
         place = (real.cumsum(1) - 1 - asked.begin[:, None]).masked_fill(~real, -1)
@@ -78,7 +78,9 @@ def _tokens(length: Tensor, latents: int) -> Tensor:
 
 def _places(ids: Tensor, asked: Questions, middle: Tensor, config: TRMConfig) -> tuple[Tensor, Tensor]:
     """Line and column (b, k) of the middles, a line going on after the question; columns in latents."""
-    lines, columns = grid_places(asked.tokens(ids, -1), config.newline)
+    places = torch.arange(ids.shape[1], device=ids.device)
+    tokens = ids.gather(1, (asked.begin[:, None] + places).clamp(max=ids.shape[1] - 1))
+    lines, columns = grid_places(torch.where(places < asked.length[:, None], tokens, -1), config.newline)
     at, most = middle.clamp(max=lines.shape[1] - 1), middle.shape[1] - 1
     column = middle - (at - columns.gather(1, at))  # counted from where the line of `at` begins
     shared = (column / _tokens(asked.length, middle.shape[1])).long()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from reason_qlora.architecture import QLoraOptions
 
-from reason_cli import Architecture, Estimate, Load, ReasonError, option
+from reason_cli import Architecture, Estimate, Graph, Load, ReasonError, option
 from reason_trm.trm_cost import trm_estimate
 
 if TYPE_CHECKING:
@@ -134,6 +134,12 @@ class TRM(Architecture):
     def whole(self, path: Path) -> bool:
         """Whether the base's weights are there too."""
         return bool(json.loads((path / "config.json").read_text(encoding="utf-8")).get("whole"))
+
+    def graph(self, model: PreTrainedModel, loop: str) -> Graph | None:
+        """The model as a graph of tensors, where its base can be one."""
+        from reason_trm.trm_graph import trm_graph
+
+        return trm_graph(model)  # type: ignore[arg-type]
 
     def merge(self, path: Path, output: Path, options: TRMOptions, dtype: str) -> Mapping[str, Any]:
         """The thinker, and the base with its LoRA merged into it, in a folder that needs no other."""
