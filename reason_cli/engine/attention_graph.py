@@ -16,14 +16,53 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+MOVING_ROPE = {"dynamic", "longrope"}  # whose angles depend on how long the text is
+CLOSE = 1e-3  # of logits, as a share of the largest
+
+
 def attention_graph(model: PreTrainedModel) -> AttentionGraph | None:
-    """The graph of a model, `None` where it is no such transformer."""
+    """The graph of a model, `None` where it is no such transformer: where a layer is of another kind or looks through a
+    window, where angles change with the length, and where the graph does not say what the model says to a few tokens.
+    """
     config: Any = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
     known = all(hasattr(config, name) for name in ("num_hidden_layers", "num_attention_heads", "hidden_size"))
     if kinds != {"full_attention"} or not known or getattr(config, "is_encoder_decoder", False):
         return None
-    return AttentionGraph(model)
+    if getattr(config, "sliding_window", None) and not getattr(config, "layer_types", None):
+        return None
+    if rope_kinds(config) & MOVING_ROPE:
+        return None
+    graph = AttentionGraph(model)
+    return graph if says_the_same(graph, model, config.vocab_size) else None
+
+
+def rope_kinds(config: Any) -> set[str]:
+    """The kinds of rotary positions that a config names, which may differ between its layers."""
+    given = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    every = [given, *(part for part in given.values() if isinstance(part, dict))]
+    return {str(part.get("rope_type") or part.get("type")) for part in every}
+
+
+@torch.no_grad()
+def says_the_same(graph: AttentionGraph, model: PreTrainedModel, vocabulary: int) -> bool:
+    """Whether a graph and its model say the same to two rows, one of them padded, read in pieces."""
+    call: Any = model
+    ids = torch.arange(2 * 8, device=model.device).view(2, 8) * 7 % vocabulary
+    mask, last = torch.ones_like(ids), torch.arange(4, device=model.device)
+    mask[0, :2] = 0
+    try:
+        first, *states = graph(ids[:, :4], mask[:, :4], last, *graph.start(2))
+        second, *states = graph(ids[:, 4:7], mask[:, 4:7], last[:3], *states)
+        third, *states = graph.step(ids[:, 7:], *states)
+        said = torch.cat([first, second, third], 1)
+        for row, real in zip((0, 1), mask.bool(), strict=True):
+            whole = call(input_ids=ids[row : row + 1, real], use_cache=False).logits[0].float()
+            if not (said[row, real] - whole).abs().max() <= CLOSE * max(1.0, float(whole.abs().max())):
+                return False
+        return bool(said.isfinite().all())
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError):  # it is called in another way
+        return False
 
 
 class AttentionGraph(nn.Module):

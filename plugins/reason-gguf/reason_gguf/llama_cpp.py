@@ -101,7 +101,7 @@ class LlamaCpp:
 def proven(source: Exportable, path: Path, prompts: Sequence[Sequence[int]]) -> Mapping[str, float]:
     """Ask it, and compare. Raises `ReasonError` where it cuts a text otherwise, or says something else."""
     running, proof = LlamaCpp(path), Proof()
-    texts = [*TEXTS, *(source.tokenizer.decode(prompt, skip_special_tokens=False) for prompt in prompts)]
+    texts = [*TEXTS, *(str(source.tokenizer.decode(list(prompt))) for prompt in prompts)]
     for text in texts:
         same_tokens(source, running, text)
     chats = same_chat(source, running)

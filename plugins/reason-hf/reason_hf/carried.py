@@ -52,7 +52,9 @@ def flat(module: str) -> str:
 def sources(begun: list[str]) -> dict[str, str]:
     """The text of these modules and of all that they import of ours, by their names in the folder."""
     packages = {module.partition(".")[0] for module in begun}
-    waiting, found, origin = list(begun), {}, {}
+    waiting = list(begun)
+    found: dict[str, str] = {}
+    origin: dict[str, str] = {}
     while waiting:
         module = waiting.pop()
         if module in origin.values():
@@ -95,13 +97,18 @@ def rewritten(module: str, packages: set[str]) -> tuple[str, list[str]]:
 
 
 def changed(tree: ast.Module) -> Iterator[Any]:
-    """The statements of a module that may not stay as they are: imports, what is for type checkers, registrations."""
+    """The statements of a module that may not stay as they are: imports, what is for type checkers, registrations.
+
+    Raises `ReasonError` for an import that has no form in a folder.
+    """
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.ImportFrom) or dropped(node):
             yield node
         else:
+            if isinstance(node, ast.Import) and any(alias.name.startswith(OURS) for alias in node.names):
+                raise ReasonError(f"`{ast.unparse(node)}` in a model's code cannot go along", "write `from ... import`")
             waiting += ast.iter_child_nodes(node)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from reason_cli import ReasonError
 
 LOCAL = ["export.json"]  # it names folders of this machine
+LOGIN = "run `hf auth login`, or set HF_TOKEN"
 
 
 def upload(folder: Path, repository: str, private: bool) -> str:
@@ -26,17 +27,14 @@ def upload(folder: Path, repository: str, private: bool) -> str:
     except HFValidationError:
         raise ReasonError(f"'{repository}' is no repository", "pass --push OWNER/NAME", usage=True) from None
     except LocalTokenNotFoundError:
-        raise _kept(
-            f"no token to upload to {repository} with", "run `hf auth login`, or set HF_TOKEN", folder
-        ) from None
+        raise _kept(f"no token to upload to {repository} with", LOGIN, folder) from None
     except OfflineModeIsEnabled:
         raise _kept(f"{repository} is on the hub, and it is off", "unset HF_HUB_OFFLINE", folder) from None
     except HfHubHTTPError as error:
         raise _refused(error, repository, folder) from None
     except Exception as error:  # what is under the hub's client differs by version, and so do its kinds of errors
-        raise _kept(
-            f"the hub cannot be reached for {repository} ({type(error).__name__})", "try again", folder
-        ) from None
+        problem = f"the hub cannot be reached for {repository} ({type(error).__name__})"
+        raise _kept(problem, "try again", folder) from None
     return f"uploaded to https://huggingface.co/{made.repo_id}"
 
 
@@ -44,9 +42,7 @@ def _refused(error: Exception, repository: str, folder: Path) -> ReasonError:
     """What the hub's answer means."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status == 401:
-        return _kept(
-            f"the hub does not know who uploads to {repository}", "run `hf auth login`, or set HF_TOKEN", folder
-        )
+        return _kept(f"the hub does not know who uploads to {repository}", LOGIN, folder)
     if status in (403, 404):
         hint = "pass a repository of your own, and a token that may write"
         return _kept(f"the hub does not let you write to {repository}", hint, folder)

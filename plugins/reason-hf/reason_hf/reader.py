@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from reason_hf.quiet import quiet
 # Of transformers' own, those that keep a state alone. Their forward pass takes several tokens after one as if there
 # were none, so these go in one by one. Other recurrent models of its own have a text read anew at each call.
 STATES_ALONE = ("mamba", "mamba2", "falcon_mamba")
+Cache: TypeAlias = dict[str, Any]  # what is remembered, by the keyword that a model takes it by
 
 
 class Loaded(Exported):
@@ -44,9 +45,7 @@ class Loaded(Exported):
                 steps.append(logits)
             return steps[-1] if last else torch.cat(steps, 1), (mask, cache)
 
-    def call(
-        self, ids: Tensor, mask: Tensor | None, cache: dict[str, Any], last: bool
-    ) -> tuple[Tensor, dict[str, Any]]:
+    def call(self, ids: Tensor, mask: Tensor | None, cache: Cache, last: bool) -> tuple[Tensor, Cache]:
         """Logits (b, l, v), or of the last column alone, and the cache after it."""
         output = self.model(
             input_ids=ids, attention_mask=mask, use_cache=self.continues, logits_to_keep=int(last), **cache

@@ -38,12 +38,23 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """For several tokens per row that go on from a cache, of one scale: numbers (b, l) of the entries that the tokens
+    belong to or end, of which are kept (b, l), and what each token sees, (b, 1, l, window + 1 + l): slots and new ones.
+    """
+
+    numbers: Tensor
+    kept: Tensor
+    sees: Tensor
+
+
+@dataclass(frozen=True)
 class Place:
     """What the attention of every layer shares in one forward pass.
 
     positions (r or 1, l): of each token in its document. cos, sin (r or 1, l, 1, c / 2): its rotation.
     begins: whether all documents begin here, or rows go on from a cache. lengths (r,): real tokens of each, None: all.
-    real (r, l): which are no padding, where that stands on the left, at position -1, without a layout; None: all.
+    step, sights: what the attention to a cache needs, of one token per row or of several.
     """
 
     layout: Layout | None
@@ -53,7 +64,7 @@ class Place:
     begins: bool
     lengths: Tensor | None
     step: Step | None
-    real: Tensor | None = None
+    sights: list[Sight] | None = None
 
 
 def rotation(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -86,6 +97,28 @@ def step_of(positions: Tensor, config: HybridConfig) -> Step:
     return Step(slots, visible, pool)
 
 
+def sights_of(positions: Tensor, lengths: Tensor | None, real: Tensor | None, config: HybridConfig) -> list[Sight]:
+    """What `HierarchicalAttention.read_on` needs for tokens at positions (b, l), so many of each row, `lengths` (b,).
+
+    real (b, l) says which are no padding, where that stands on the left, at position -1; None: all.
+    """
+    before = positions[:, :1].clamp(min=0)  # (b, 1), how many tokens
+    last = positions[:, -1:] if lengths is None else before + lengths[:, None] - 1
+    slots, window = torch.arange(config.window + 1, device=positions.device), config.window
+    sights = []
+    for scale in (2**i for i in range(config.n_scale)):
+        numbers, whole = (positions + 1) // scale, (positions + 1) % scale == 0  # (b, l)
+        whole = whole if real is None else whole & real
+        newest, known = (last + 1) // scale, before // scale  # (b, 1): after the new tokens, and before them
+        held = known - (known - slots) % (window + 1)  # (b, window + 1): what slots hold
+        there = torch.cat([(held >= 0) & (held > known - window), whole], dim=1)[:, None]
+        number = torch.cat([held, numbers], dim=1)[:, None]
+        sees = (number <= numbers[..., None]) & (number > numbers[..., None] - window) & there
+        kept = whole & (numbers <= newest) & (numbers > newest - window)
+        sights.append(Sight(numbers, kept, sees[:, None]))
+    return sights
+
+
 class HierarchicalAttention(nn.Module):
     """Queries at full rate for each scale; keys and values shared by the scales and pooled for each."""
 
@@ -114,8 +147,8 @@ class HierarchicalAttention(nn.Module):
         elif place.begins:
             y = self.read(q, k, v, place, rings)
         else:
-            assert rings is not None
-            y = self.read_on(q, k, v, place, rings)
+            assert rings is not None and place.sights is not None
+            y = self.read_on(q, k, v, place, place.sights, rings)
         return self.o_proj(y if place.layout is None else place.layout.rows(y))
 
     def read(self, q: Tensor, k: Tensor, v: Tensor, place: Place, rings: Rings | None) -> Tensor:
@@ -126,8 +159,7 @@ class HierarchicalAttention(nn.Module):
             y = windowed(by_entries(queries, scale), keys, values, self.window)
             read.append(by_tokens(y, scale, q.shape[1]))
             if rings is not None:
-                numbers = torch.arange(keys.shape[2], device=k.device)[None]
-                self.remember(rings, i, numbers, torch.ones_like(numbers, dtype=torch.bool), keys, values, place)
+                self.remember(rings, i, keys, values, place)
         if rings is not None:
             self.remember_tail(rings, k, v, place)
         return torch.cat(read, dim=-1)
@@ -143,15 +175,13 @@ class HierarchicalAttention(nn.Module):
         joined = [torch.cat([nothing[j].expand(rows, 1, -1, -1), x], dim=1) for j, x in enumerate((keys, v))]
         return joined[0].transpose(1, 2), joined[1].transpose(1, 2)
 
-    def remember(
-        self, rings: Rings, i: int, numbers: Tensor, whole: Tensor, keys: Tensor, values: Tensor, place: Place
-    ) -> None:
-        """Keep entries (b, g, n, c) of the i-th scale, where `whole` (b or 1, n), that the row's next token may see."""
-        rows = keys.shape[0]
-        last = place.positions[:, -1].expand(rows) if place.lengths is None else self.ends(place)
+    def remember(self, rings: Rings, i: int, keys: Tensor, values: Tensor, place: Place) -> None:
+        """Keep entries (b, g, n, c) of the i-th scale, from the learned one on, that the row's next token may see."""
+        numbers = torch.arange(keys.shape[2], device=keys.device).expand(len(keys), -1)
+        last = place.positions[:, -1].expand(len(keys)) if place.lengths is None else self.ends(place)
         newest = ((last + 1) // self.scales[i])[:, None]
-        kept = whole & (numbers <= newest) & (numbers > newest - self.window)
-        rings.write(i, numbers.expand(kept.shape), kept, keys.detach(), values.detach())
+        kept = (numbers <= newest) & (numbers > newest - self.window)
+        rings.write(i, numbers, kept, keys.detach(), values.detach())
 
     @staticmethod
     def ends(place: Place) -> Tensor:
@@ -171,30 +201,20 @@ class HierarchicalAttention(nn.Module):
             rings.write_tail(joined.gather(1, columns[..., None].expand(-1, -1, joined.shape[2])).detach())
         return joined
 
-    def read_on(self, q: Tensor, k: Tensor, v: Tensor, place: Place, rings: Rings) -> Tensor:
+    def read_on(self, q: Tensor, k: Tensor, v: Tensor, place: Place, sights: list[Sight], rings: Rings) -> Tensor:
         """Several tokens after those that the rings hold; what each sees is a mask over slots and new tokens."""
         joined = self.remember_tail(rings, k, v, place)
-        positions = place.positions  # (b, l)
-        before = positions[:, :1].clamp(min=0)  # (b, 1), how many tokens
-        slots = torch.arange(self.window + 1, device=k.device)
         read = []
-        for i, (scale, queries) in enumerate(zip(self.scales, q.split(self.heads, dim=2), strict=True)):
-            pooled = means(joined, scale, rings.tail.shape[1])  # (b, l, 2 g c)
+        for i, (queries, sight) in enumerate(zip(q.split(self.heads, dim=2), sights, strict=True)):
+            pooled = means(joined, self.scales[i], rings.tail.shape[1])  # (b, l, 2 g c)
             pk, pv = pooled.unflatten(-1, (-1, self.head_dim)).chunk(2, dim=2)
             keys = rotate(self.k_norm(pk).to(v.dtype), place.cos, place.sin).transpose(1, 2)
             values = pv.transpose(1, 2)
-            whole, numbers = (positions + 1) % scale == 0, (positions + 1) // scale  # (b, l)
-            whole = whole if place.real is None else whole & place.real
-            held = before // scale - (before // scale - slots) % (self.window + 1)  # (b, window + 1): what slots hold
-            known = (held >= 0) & (held > before // scale - self.window)
-            number = torch.cat([held, numbers], dim=1)[:, None]
-            sees = (number <= numbers[..., None]) & (number > numbers[..., None] - self.window)
-            sees &= torch.cat([known, whole], dim=1)[:, None]  # (b, l, window + 1 + l)
             all_keys = torch.cat([rings.keys[:, i].to(v.dtype), keys], dim=2)
             all_values = torch.cat([rings.values[:, i].to(v.dtype), values], dim=2)
-            y = attend(queries.transpose(1, 2), all_keys, all_values, mask=sees[:, None])
+            y = attend(queries.transpose(1, 2), all_keys, all_values, mask=sight.sees)
             read.append(y.transpose(1, 2).flatten(2))
-            self.remember(rings, i, numbers, whole, keys, values, place)
+            rings.write(i, sight.numbers, sight.kept, keys.detach(), values.detach())
         return torch.cat(read, dim=-1)
 
     def step(self, q: Tensor, k: Tensor, v: Tensor, place: Place, step: Step, rings: Rings) -> Tensor:

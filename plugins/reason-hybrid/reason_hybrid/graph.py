@@ -1,7 +1,7 @@
 """A hybrid as a graph of tensors, for exporters: Mamba's two states, and what the rings of all layers hold.
 
-Texts of any length are read on from any state, that of rows which have read nothing included: it holds the learned
-entries. Padding stays where it is, on the left, and no whole entry ever spans it.
+Texts of any length are read on from any state, that of rows which have read nothing included: zeros, in whose place
+the learned entries come. Padding stays where it is, on the left, and no whole entry ever spans it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reason_cli import State
 
-from .attention import Place, rotation
+from .attention import Place, rotation, sights_of
 from .cache import HybridCache, Rings
 
 
@@ -58,13 +58,8 @@ class HybridGraph(MambaGraph):
         self.states += (State("lengths", ("batch",), "int64"),)
 
     def start(self, rows: int) -> tuple[Tensor, ...]:
-        """Zeros, but for entry 0 of each scale: the learned one."""
-        given = {state.name: zeros(state, rows) for state in self.states}
-        if self.config.n_scale:
-            nothing = torch.stack([layer.attention.nothing for layer in self.model.backbone.layers])  # type: ignore
-            for i, name in enumerate(("ring_keys", "ring_values")):
-                given[name][..., 0, :] = nothing[:, None, i].detach()
-        return tuple(given.values())
+        """Zeros."""
+        return tuple(zeros(state, rows) for state in self.states)
 
     def forward(  # type: ignore[override]
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor
@@ -103,9 +98,14 @@ class HybridGraph(MambaGraph):
         return hidden, tuple(after[state.name] for state in self.states)
 
     def rings(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys, values and tail of all layers."""
+        """Keys, values and tail of all layers. In rows that have read nothing the learned entries are number 0."""
         keys, values = given["ring_keys"], given["ring_values"]
+        layers: Any = self.model.backbone.layers
+        nothing = torch.stack([layer.attention.nothing for layer in layers])[:, :, None, :, :, None]
+        slots = torch.arange(keys.shape[-2], device=keys.device)[:, None]
+        learned = (given["lengths"][:, None, None, None, None] == 0) & (slots == 0)  # (b, 1, 1, window + 1, 1)
         none = keys.new_zeros(*keys.shape[:2], 0, 2 * self.config.n_kv_head * self.config.head_dim)
+        keys, values = (torch.where(learned, nothing[:, i], x) for i, x in enumerate((keys, values)))
         return keys, values, given.get("tail", none)
 
     def place(self, mask: Tensor | None, lengths: Tensor) -> Place:
@@ -113,7 +113,8 @@ class HybridGraph(MambaGraph):
         at = lengths[:, None] if mask is None else lengths[:, None] + mask.cumsum(1) - 1
         real = None if mask is None else mask > 0
         cos, sin = rotation(at, self.config.head_dim, self.config.rope_theta)
-        return Place(None, at, cos, sin, begins=False, lengths=None, step=None, real=real)
+        sights = sights_of(at, None, real, self.config)
+        return Place(None, at, cos, sin, begins=False, lengths=None, step=None, sights=sights)
 
 
 def zeros(state: State, rows: int) -> Tensor:

@@ -30,7 +30,7 @@ from transformers import AutoModelForCausalLM
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention import HierarchicalAttention, Place, rotation, step_of
+from .attention import HierarchicalAttention, Place, rotation, sights_of, step_of
 from .cache import HybridCache
 from .config import HybridConfig
 from .layout import layout_of
@@ -222,14 +222,19 @@ class HybridModel(HybridPreTrainedModel, MambaModel):
             return None
         layout = layout_of(mask, positions, hidden.shape[:2])
         length = hidden.shape[1] if layout is None else layout.source.shape[1]
-        at, begins, step = torch.arange(length, device=hidden.device)[None], True, None
+        at, begins = torch.arange(length, device=hidden.device)[None], True
+        step, sights = None, None
         if isinstance(cache, HybridCache):
             lengths, begins = cache.started(config, hidden), cache.seen == 0
             at = at + lengths[:, None]
-            step = None if begins or not cache.steps_in_place(0, hidden, mask) else step_of(lengths, config)
         real = layout.lengths if layout is not None else None if mask is None else (mask > 0).sum(1)
+        if isinstance(cache, HybridCache) and cache.lengths is not None and not begins:
+            if cache.steps_in_place(0, hidden, mask):
+                step = step_of(cache.lengths, config)
+            else:
+                sights = sights_of(at, real, None, config)
         cos, sin = rotation(at, config.head_dim, config.rope_theta)
-        return Place(layout, at, cos, sin, begins, real, step)
+        return Place(layout, at, cos, sin, begins, real, step, sights)
 
 
 class HybridForCausalLM(HybridPreTrainedModel, MambaForCausalLM):

@@ -26,7 +26,8 @@ def check(folder: Path, states: Sequence[State]) -> None:
         except onnx.checker.ValidationError as error:
             raise _wrong(name, f"onnx finds it invalid: {str(error).splitlines()[0]}") from None
     running = Running(folder, 1)
-    expected = {"input_ids": ("batch", "length"), "attention_mask": ("batch", "length"), "logits_to_keep": ("kept",)}
+    text: tuple[int | str, ...] = ("batch", "length")
+    expected = {"input_ids": text, "attention_mask": text, "logits_to_keep": ("kept",)}
     expected |= {state.name: state.shape for state in states}
     for name, session in ((MODEL, running.reading), (STEP, running.stepping)):
         for given in session.get_inputs():

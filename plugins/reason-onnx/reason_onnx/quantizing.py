@@ -1,4 +1,4 @@
-"""Graphs whose matrix products have weights of 8 bits: onnxruntime's dynamic quantisation."""
+"""Graphs whose matrices have 8 bits: onnxruntime's dynamic quantisation, and embeddings that are the head's matrix."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxscript import ir
 
 from reason_onnx.tracing import quietly
+
+TURNED = "_turned"
 
 
 def quantized(models: Mapping[str, ir.Model], folder: Path) -> dict[str, ir.Model]:
@@ -34,6 +37,7 @@ def quantized(models: Mapping[str, ir.Model], folder: Path) -> dict[str, ir.Mode
                 use_external_data_format=True,
             )
             found[name] = ir.from_proto(onnx.load(rounded))  # with its weights: the files go
+        round_embeddings(found[name])
     return found
 
 
@@ -45,8 +49,41 @@ def fold_transposed(model: ir.Model) -> None:
         if weight is None or weight.const_value is None or len(weight.const_value.shape) != 2:
             continue
         turned = node.outputs[0]
-        tensor = ir.tensor(weight.const_value.numpy().T.copy(), name=f"{weight.name}_turned")
-        value = ir.Value(name=tensor.name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
-        graph.register_initializer(value)
+        tensor = ir.tensor(weight.const_value.numpy().T.copy(), name=f"{weight.name}{TURNED}")
+        graph.register_initializer(value := initial(tensor))
         ir.convenience.replace_all_uses_with(turned, value)
         graph.remove(node, safe=True)
+
+
+def round_embeddings(model: ir.Model) -> None:
+    """Embeddings that are tied to the head: columns of the matrix that was rounded for it, times their scales.
+
+    A matrix of 50,000 tokens in float32 would otherwise be most of the file.
+    """
+    graph = model.graph
+    for node in list(graph):
+        table = node.inputs[0] if node.op_type == "Gather" else None
+        if table is None:
+            continue
+        rounded, scales = (graph.initializers.get(f"{table.name}{TURNED}_{word}") for word in ("quantized", "scale"))
+        if rounded is None or scales is None:
+            continue
+        ids, embedded = node.inputs[1], node.outputs[0]
+        graph.register_initializer(last := initial(ir.tensor(np.array([-1]), name=f"{table.name}_last_axis")))
+        columns = ir.node("Gather", [rounded, ids], {"axis": 1})  # (d, b, l)
+        rows = ir.node("Transpose", [columns.outputs[0]], {"perm": [1, 2, 0]})
+        exact = ir.node("Cast", [rows.outputs[0]], {"to": int(ir.DataType.FLOAT)})
+        scale = ir.node("Gather", [scales, ids])
+        wide = ir.node("Unsqueeze", [scale.outputs[0], last])
+        product = ir.node("Mul", [exact.outputs[0], wide.outputs[0]])
+        graph.insert_before(node, [columns, rows, exact, scale, wide, product])
+        ir.convenience.replace_all_uses_with(embedded, product.outputs[0])
+        graph.remove(node, safe=True)
+        if not table.uses():
+            del graph.initializers[table.name or ""]
+
+
+def initial(tensor: ir.TensorProtocol) -> ir.Value:
+    """An initializer of a graph."""
+    shape, kind = ir.Shape(tensor.shape.numpy()), ir.TensorType(tensor.dtype)
+    return ir.Value(name=tensor.name, shape=shape, type=kind, const_value=tensor)

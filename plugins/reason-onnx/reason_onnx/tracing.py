@@ -13,6 +13,7 @@ from onnxscript import ir
 from torch import Tensor, nn
 
 from reason_cli import Graph, ReasonError, State
+from reason_onnx.tidying import tidied
 
 MODEL, STEP = "model.onnx", "step.onnx"
 OPSET = 20
@@ -82,7 +83,7 @@ def _traced(
                 f"torch.onnx cannot trace {name}: {reason}", "please report it with `pip list`"
             ) from error
     assert program is not None
-    return bare(program.model)
+    return tidied(bare(program.model))
 
 
 def bare(model: ir.Model) -> ir.Model:

@@ -47,6 +47,7 @@ def _move(model: ir.Model, file: BinaryIO, folder: Path, places: dict[bytes, int
             file.write(bytes(-file.tell() % PAGE))
             places[key] = file.tell()
             file.write(content)
+        shape = ir.Shape(tensor.shape.numpy())
         value.const_value = ir.ExternalTensor(
-            DATA, places[key], len(content), tensor.dtype, shape=tensor.shape, name=value.name or "", base_dir=folder
+            DATA, places[key], len(content), tensor.dtype, shape=shape, name=value.name or "", base_dir=folder
         )

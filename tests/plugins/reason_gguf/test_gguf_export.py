@@ -97,7 +97,7 @@ def test_other_models_are_refused():
                                          num_attention_heads=1))  # fmt: skip
     assert unknown(llama) == "it is a llama, and this writes Mamba alone"
     sizes = {"vocab_size": 8, "hidden_size": 8, "num_hidden_layers": 1}
-    assert "twice as wide inside, and this one 8 of 8" in unknown(MambaForCausalLM(MambaConfig(expand=1, **sizes)))
+    assert "twice as wide inside, and this one is 8 of 8" in unknown(MambaForCausalLM(MambaConfig(expand=1, **sizes)))
     assert "none in its projections" in unknown(MambaForCausalLM(MambaConfig(use_bias=True, **sizes)))
     assert unknown(MambaForCausalLM(MambaConfig(**sizes))) == ""
 
@@ -115,7 +115,7 @@ def test_tokenizers_that_llama_cpp_cuts_otherwise_are_refused(source):
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    assert tuple([tokenizers.SPLIT]) == vocabulary.SPLITS, "what `bpe:SIZE` cuts by"
+    assert (tokenizers.SPLIT,) == vocabulary.SPLITS, "what `bpe:SIZE` cuts by"
     assert vocabulary.unreadable(source().tokenizer) == vocabulary.unreadable(source("bytes").tokenizer) == ""
     other = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
     gpt2 = pre_tokenizers.ByteLevel(add_prefix_space=False)

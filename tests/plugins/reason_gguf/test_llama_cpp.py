@@ -56,7 +56,7 @@ def test_what_says_something_else_is_no_artefact(source, written):
     folder = written("f32", spec="bytes")
     prompts = prompts_for(given, Template())
     other = replace(given, model=source("bytes", d_model=32).model)
-    with pytest.raises(ReasonError, match="llama.cpp does not make of the file what Tiny is: log-probabilities differ"):
+    with pytest.raises(ReasonError, match="not make of the file what Tiny is: log-probabilities differ"):
         Gguf().prove(other, folder, prompts)
     cuts = replace(given, tokenizer=source().tokenizer)
     with pytest.raises(ReasonError, match="it cuts 'Tom has 3 boxes"):
@@ -65,7 +65,7 @@ def test_what_says_something_else_is_no_artefact(source, written):
 
 def test_a_file_that_is_none_is_refused(tmp_path):
     (tmp_path / "model.gguf").write_bytes(b"GGUF of no kind")
-    with pytest.raises(ReasonError, match="llama.cpp does not load"):
+    with pytest.raises(ReasonError, match="does not load"):
         llama_cpp.LlamaCpp(tmp_path / "model.gguf")
 
 

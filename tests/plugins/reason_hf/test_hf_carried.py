@@ -26,7 +26,8 @@ def package(tmp_path, monkeypatch):
 
 
 def test_imports_are_made_relative_and_all_else_stays(package):
-    code = '"""A model."""\n\nimport math\n\nfrom third_party.other import (  # kept apart\n    a,\n    b as c,\n)\n\nX = a + c  # why\n'
+    code = '"""A model."""\n\nimport math\n\nfrom third_party.other import (  # kept apart\n    a,\n    b as c,\n)\n'
+    code += "\nX = a + c  # why\n"
     package(model=code, other="a, b = 1, 2\n", unused="boom =\n")
     found = carried.sources(["third_party.model"])
     assert set(found) == {"third_party_model", "third_party_other"}
@@ -65,4 +66,10 @@ def test_public_names_of_the_core_come_from_where_they_are_defined(package):
 def test_what_cannot_go_along_says_so(package):
     package(model="from reason_cli import model_folder\n")
     with pytest.raises(ReasonError, match="imports model_folder from reason_cli cannot go along"):
+        carried.sources(["third_party.model"])
+
+
+def test_an_import_that_has_no_form_in_a_folder_says_so(package):
+    package(model="import reason_mamba.model\n")
+    with pytest.raises(ReasonError, match="in a model's code cannot go along; write"):
         carried.sources(["third_party.model"])

@@ -40,11 +40,14 @@ def higher_order(dt: Tensor, dtu: Tensor, A: Tensor, B: Tensor, C: Tensor, h: Te
     """`torch_engine.Loop` as one operation, which `torch.export` keeps as it is."""
     from torch._higher_order_ops.scan import scan
 
-    def step(h: Tensor, now: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        dt, dtu, B, C = now
-        h = torch.exp(dt.unsqueeze(-1) * A) * h + dtu.unsqueeze(-1) * B.unsqueeze(1)
-        return h, torch.matmul(h, C.unsqueeze(-1)).squeeze(-1)
+    rates = A.t().contiguous()  # channels last: what is multiplied at each step are whole rows
 
-    by_time = tuple(x.transpose(0, 1).contiguous() for x in (dt, dtu, B, C))
-    last, ys = scan(step, h, by_time)
-    return ys.transpose(0, 1), last
+    def step(h: Tensor, now: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        dt, dtu, B, C = now  # (b, 1, d_inner) twice, (b, d_state, 1), (b, 1, d_state)
+        h = torch.exp(dt * rates) * h + B * dtu  # (b, d_state, d_inner)
+        return h, torch.matmul(C, h)
+
+    dt, dtu, B, C = (x.transpose(0, 1).contiguous() for x in (dt, dtu, B, C))
+    by_time = (dt.unsqueeze(2), dtu.unsqueeze(2), B.unsqueeze(3), C.unsqueeze(2))
+    last, ys = scan(step, h.transpose(1, 2).contiguous(), by_time)
+    return ys.squeeze(2).transpose(0, 1), last.transpose(1, 2)

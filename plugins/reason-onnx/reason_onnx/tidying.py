@@ -1,0 +1,50 @@
+"""What torch.onnx spells out and onnxruntime would rather have short: the same values in fewer passes over memory."""
+
+from __future__ import annotations
+
+from onnxscript import ir
+from onnxscript.ir.passes.common import RemoveUnusedNodesPass
+
+
+def tidied(model: ir.Model) -> ir.Model:
+    """A graph without the choice between x and softplus(x), and with norms that onnxruntime knows as such."""
+    for node in list(model.graph):
+        if node.op_type == "Where":
+            _softplus(node)
+        elif node.op_type == "Mul":
+            _norm(node)
+    RemoveUnusedNodesPass()(model)
+    return model
+
+
+def _softplus(node: ir.Node) -> None:
+    """where(x > 20, x, softplus(x)): onnxruntime's softplus(x) is x there by itself."""
+    chosen, x, soft = node.inputs
+    if made_by(chosen, "Greater") and made_by(soft, "Softplus"):
+        assert chosen is not None and soft is not None
+        both = [value.producer() for value in (chosen, soft)]
+        if all(one is not None and one.inputs[0] is x for one in both):
+            ir.convenience.replace_all_uses_with(node.outputs[0], soft)
+
+
+def _norm(node: ir.Node) -> None:
+    """x * (1 / root): x / root is what onnxruntime looks for to find a root mean square norm."""
+    for x, other in (node.inputs, node.inputs[::-1]):
+        if made_by(other, "Reciprocal"):
+            assert other is not None and node.graph is not None
+            reciprocal = other.producer()
+            assert reciprocal is not None
+            if made_by(reciprocal.inputs[0], "Sqrt"):
+                old = node.outputs[0]
+                quotient = ir.Node("", "Div", [x, reciprocal.inputs[0]], num_outputs=1)
+                quotient.outputs[0].type, quotient.outputs[0].shape = old.type, old.shape
+                quotient.outputs[0].name = f"{old.name}_quotient"
+                node.graph.insert_after(node, quotient)
+                ir.convenience.replace_all_uses_with(old, quotient.outputs[0])
+                return
+
+
+def made_by(value: ir.Value | None, operator: str) -> bool:
+    """Whether a value comes from a node of this operator."""
+    node = None if value is None else value.producer()
+    return node is not None and node.op_type == operator

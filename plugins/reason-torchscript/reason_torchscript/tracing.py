@@ -1,0 +1,79 @@
+"""A graph of tensors traced to TorchScript: one module, its methods on one set of weights."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from reason_cli import Graph, ReasonError
+
+MODEL = "model.pt"
+READING = ("input_ids", "attention_mask", "logits_to_keep")
+STEPPING = ("input_ids",)
+ROWS, LENGTH = 2, 7  # of what is traced with; nothing in the file depends on it
+
+
+class Module(nn.Module):
+    """What the file holds: a graph's `forward` and `step`, with the names of their inputs, and `start`."""
+
+    def __init__(self, graph: Any) -> None:
+        super().__init__()
+        self.graph, states = graph, [state.name for state in graph.states]
+        self.forward = named(graph.forward, [*READING, *states])
+        self.step = named(graph.step, [*STEPPING, *states])
+
+    def start(self, input_ids: Tensor) -> tuple[Tensor, ...]:
+        """The states of as many rows as input_ids (b, l) has, which have read nothing: zeros, of what grows none."""
+        sizes = {"batch": input_ids.shape[0]}
+        return tuple(
+            input_ids.new_zeros(
+                [sizes.get(size, 0) if isinstance(size, str) else size for size in state.shape],
+                dtype=getattr(torch, state.dtype),
+            )
+            for state in self.graph.states
+        )
+
+
+def named(method: Callable[..., Any], names: Sequence[str]) -> Callable[..., Any]:
+    """A method whose arguments have these names, as tracing asks for them."""
+
+    def call(*given: Tensor) -> Any:
+        return method(*given)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    call.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in names])  # type: ignore[attr-defined]
+    return call
+
+
+def save(graph: Graph, folder: Path) -> None:
+    """Trace a graph and write it. Raises `ReasonError` for what cannot be traced."""
+    ids = torch.arange(ROWS * LENGTH).view(ROWS, LENGTH)
+    text = (ids, torch.ones_like(ids), torch.arange(LENGTH))
+    module = Module(graph).eval()
+    with quietly(), torch.no_grad():
+        states = graph.forward(*text, *module.start(ids))[1:]  # in which what grows has columns
+        inputs = {"forward": (*text, *states), "step": (ids[:, :1], *states), "start": (ids,)}
+        try:
+            traced = torch.jit.trace_module(module, inputs, check_trace=False)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ReasonError(
+                f"torch cannot trace the model: {str(error).strip().splitlines()[0]}", "please report it"
+            ) from error
+        torch.jit.save(traced, str(folder / MODEL))
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without what torch says of TorchScript's age, and of what is constant in a trace: the shapes of weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        yield
