@@ -307,7 +307,7 @@ class Graph(Protocol):
     forward_only: Sequence[int]
 
     def start(self, rows: int) -> tuple[Tensor, ...]:
-        """What is remembered of rows that have read nothing."""
+        """What is remembered of rows that have read nothing: zeros, and no columns of what grows."""
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor

@@ -291,7 +291,7 @@ def grid_places(tokens: Tensor, newline: int | None) -> tuple[Tensor, Tensor]:
     if newline is not None:
         ended[:, 1:] = tokens[:, :-1] == newline
     lines, last = ended.cumsum(1), tokens.shape[1]
-    starts = places.new_zeros(len(tokens), last + 1).scatter(1, torch.where(ended.bool(), lines, last), places)
+    starts = places.new_zeros(tokens.shape[0], last + 1).scatter(1, torch.where(ended.bool(), lines, last), places)
     return lines, places - starts.gather(1, lines)
 
 

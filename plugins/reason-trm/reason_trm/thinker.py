@@ -81,7 +81,7 @@ class Thinker(nn.Module):
     def compress(self, states: Tensor, stretches: Stretches) -> Tensor:
         """states (b, s, e) to x (b, k, d)."""
         places = self.line_embeddings(stretches.line) + self.column_embeddings(stretches.column)  # (b, k, d)
-        seen = torch.cat([self.nothing.expand(len(states), 1, -1), states], 1)
+        seen = torch.cat([self.nothing.expand(states.shape[0], 1, -1), states], 1)
         q = self.q_proj(places).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (b, h, k, d / h)
         k, v = self.kv_proj(seen).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (b, h, s + 1, d / h)
         bias = self.lowered(stretches).to(k.dtype)
