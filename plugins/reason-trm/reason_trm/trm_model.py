@@ -199,10 +199,9 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         if self.thinker.draft_proj is None:
             return own
         table: Any = self.get_input_embeddings()
-        with torch.no_grad():
-            chances = self.score(self.thinker.draft_proj(thought.y)).softmax(-1)
-            drafted = chances @ table.weight.float()
-        return own + drafted
+        # Not under `no_grad`, by which autocast would keep the rounded weights without gradients.
+        chances = self.score(self.thinker.draft_proj(thought.y)).softmax(-1)
+        return own + (chances.detach() @ table.weight.detach().float()).to(own.dtype)
 
     def question(self, past: Reading, answer: Tensor | None = None) -> tuple[Tensor, Stretches]:
         """x: what was asked, compressed, and what each latent is of. Hints are of the answer (b, n)."""

@@ -348,10 +348,13 @@ def test_hints_are_drawn_for_their_share_of_rows(trm, rows):
     assert 0.3 < shown.any(1).float().mean() < 0.5 and 0.2 < shown.float().mean() < 0.3
 
 
-def test_every_part_learns_and_a_frozen_base_does_not(trm, rows):
+@pytest.mark.parametrize("rounded", [False, True], ids=["fp32", "bf16"])
+def test_every_part_learns_and_a_frozen_base_does_not(trm, rows, rounded):
     for tune, learns in (("frozen", False), ("lora", True), ("full", True)):
         model = trm(tune=tune, halting=True, num_latents=8).train()
-        loss(model, rows, rows).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            value = loss(model, rows, rows)
+        value.backward()
         grads = {name: float(p.grad.abs().sum()) for name, p in model.named_parameters() if p.grad is not None}
         thinker = [name for name, _ in model.named_parameters() if name.startswith("thinker.")]
         # A new LoRA's first factor learns once its second is no longer zero.
