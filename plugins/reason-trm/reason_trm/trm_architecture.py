@@ -40,8 +40,15 @@ class TRMOptions(QLoraOptions):
     steps_at_test: int = option(0, "supervision steps outside of training; 0: as many as in training", minimum=0)
     draft: float = option(
         1.0,
-        "weight of the loss of what y says by itself of the tokens after the trigger; 0: none",
+        "weight of the loss of what y says by itself of the answer, a token for each of the question's; 0: nothing",
         minimum=0.0,
+    )
+    hints: float = option(
+        0.0,
+        "share of rows whose latents, in training, are told a random part of the answer in place of the question's "
+        "tokens: for answers that are written over it, such as grids",
+        minimum=0.0,
+        maximum=1.0,
     )
     halting: bool = option(False, "a head learns whether what follows will be right")
     halt_at_test: bool = option(False, "outside of training, keep latents that the head holds to be right")

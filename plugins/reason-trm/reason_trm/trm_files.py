@@ -53,6 +53,7 @@ def config_for(
         n_supervision_steps=options.n_supervision_steps,
         steps_at_test=options.steps_at_test,
         draft=options.draft,
+        hints=options.hints,
         halting=options.halting,
         halt_at_test=options.halt_at_test,
         use_trm=options.use_trm,

@@ -200,17 +200,29 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         if self.thinker.draft_proj is None:
             return own
         table: Any = self.get_input_embeddings()
-        with torch.no_grad():
-            chances = self.score(self.thinker.draft_proj(thought.y)).softmax(-1)
-            drafted = chances @ table.weight.float()
-        return own + drafted
+        # Not under `no_grad`, by which autocast would keep the rounded weights without gradients.
+        chances = self.score(self.thinker.draft_proj(thought.y)).softmax(-1)
+        return own + (chances.detach() @ table.weight.detach().float()).to(own.dtype)
 
-    def question(self, past: Reading) -> tuple[Tensor, Stretches]:
-        """x: what was asked, compressed, and what each latent is of."""
+    def question(self, past: Reading, answer: Tensor | None = None) -> tuple[Tensor, Stretches]:
+        """x: what was asked, compressed, and what each latent is of. Hints are of the answer (b, n)."""
         assert self.thinker is not None
         states: Any = self.get_input_embeddings()(past.tokens).float() if past.states is None else past.states
         stretches = Stretches.of(past.tokens, past.states_real, self.config)
+        if answer is not None and self.config.hints:
+            states = states + self.hints(stretches, past.tokens, answer)
         return self.thinker.compress(states, stretches), stretches
+
+    def hints(self, stretches: Stretches, tokens: Tensor, answer: Tensor) -> Tensor:
+        """What makes of states those of the answer's tokens (b, s, e), in a random part of some rows' questions."""
+        assert self.thinker is not None
+        drawn = torch.rand(len(tokens), 1, device=tokens.device)
+        share = torch.where(drawn < self.config.hints, drawn / self.config.hints, 0.0)  # (b, 1), of a row's tokens
+        known = answer.gather(1, stretches.place.clamp(0, answer.shape[1] - 1))  # (b, s)
+        shown = stretches.inside & (stretches.place < answer.shape[1]) & (known != IGNORED)
+        shown = shown & (torch.rand(tokens.shape, device=tokens.device) < share)
+        told, asked = (self.thinker.norm(self.get_input_embeddings()(ids)) for ids in (known.clamp(min=0), tokens))
+        return (told - asked) * shown[..., None]
 
     def answered(self, ids: Tensor, after: Layout, past: Reading) -> tuple[Tensor, Reading]:
         """The hidden states after the last supervision step, outside of training; none where nothing is thought of."""
@@ -234,7 +246,7 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         if not after.width:
             # Gradients of zero rather than none: processes that train together all have to have them.
             return loss + 0.0 * sum(parameter.sum() for parameter in self.thinker.parameters())
-        x, stretches = self.question(past)
+        x, stretches = self.question(past, wanted.after)
         thoughts = list(self.thinker.thoughts(x))
         read = [self.read_loss(one, stretches, ids, after, past, wanted) for one in thoughts[self._unread :]]
         drafted = [self.draft_loss(one, stretches, wanted) for one in thoughts]

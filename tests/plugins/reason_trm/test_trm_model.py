@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from reason_trm.layout import Layout, thinking
+from reason_trm.stretches import Stretches
 from reason_trm.thinker import Thought
 from reason_trm.trm_architecture import TRM, TRMOptions
 from safetensors.torch import load_file
@@ -320,10 +321,40 @@ def test_a_latent_has_the_position_of_the_token_that_says_what_it_drafts(trm, ro
     assert seen[1][0].tolist() == told + list(range(5, 20))
 
 
-def test_every_part_learns_and_a_frozen_base_does_not(trm, rows):
+def test_hints_are_tokens_of_the_answer_in_the_question_of_some_rows_in_training_alone(trm, rows, monkeypatch):
+    """With all rows hinted at, and all that there is: the question says the first tokens of the answer."""
+    model, plain = trm(hints=1.0), trm()
+    assert torch.equal(logits(model, rows), logits(plain, rows))
+    drawn, seen = iter([0.9, 0.8]), []
+    monkeypatch.setattr(torch, "rand", lambda *shape, **how: torch.full((1, 1), next(drawn)))
+    compress = model.thinker.compress
+    monkeypatch.setattr(model.thinker, "compress", lambda states, s: seen.append(states) or compress(states, s))
+    ids, labels = rows[:1], rows[:1].clone()
+    labels[:, :6] = -100
+    labels[:, 8] = -100
+    loss(model, ids, labels)
+    loss(model.train(), ids, labels)
+    table, norm = model.get_input_embeddings(), model.thinker.norm
+    change = norm(table(ids[:, 6:11])) - norm(table(ids[:, :5]))
+    change[:, 2] = 0.0
+    assert torch.allclose(seen[1] - seen[0], change, **CLOSE), "but for the token that is not learned"
+
+
+def test_hints_are_drawn_for_their_share_of_rows(trm, rows):
+    model, many = trm(hints=0.5), rows[:1].expand(400, -1)
+    past = model(input_ids=many[:, :5], use_cache=True).cache_params
+    stretches = Stretches.of(past.tokens, past.states_real, model.config)
+    shown = model.hints(stretches, past.tokens, many[:, 6:11] + 1).abs().amax(2) > 0  # of tokens (400, 5)
+    assert 0.3 < shown.any(1).float().mean() < 0.5 and 0.2 < shown.float().mean() < 0.3
+
+
+@pytest.mark.parametrize("rounded", [False, True], ids=["fp32", "bf16"])
+def test_every_part_learns_and_a_frozen_base_does_not(trm, rows, rounded):
     for tune, learns in (("frozen", False), ("lora", True), ("full", True)):
         model = trm(tune=tune, halting=True, num_latents=8).train()
-        loss(model, rows, rows).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            value = loss(model, rows, rows)
+        value.backward()
         grads = {name: float(p.grad.abs().sum()) for name, p in model.named_parameters() if p.grad is not None}
         thinker = [name for name, _ in model.named_parameters() if name.startswith("thinker.")]
         # A new LoRA's first factor learns once its second is no longer zero.
