@@ -3,14 +3,14 @@
     python benchmarks/export.py [--folder DIR] [--formats onnx torchscript …] [--models small hybrid …] [--json FILE]
 
 Models, made by the commands that a user would type, unless they are in DIR already: `small`, the preset of mamba with a
-vocabulary of 4,096, untrained; `quickstart`, trained by its profile; `hybrid`, a small one, trained for some steps;
-`qlora`, a LoRA on the base of `base-small`, merged; `trm`, the same with latents. Each is written by `reason export` in
-every format and precision below, which compares it with the model: the largest difference of a logit, and the share of
-512 greedy tokens that are the same.
+vocabulary of 4,096, untrained; `quickstart` and `base`, trained by the profiles `quickstart` and `base-small`;
+`hybrid`, a small one, trained for some steps; `qlora`, a LoRA on `base`, merged; `trm`, the same with latents. Each is
+written by `reason export` in every format and precision below, which compares it with the model: the largest difference
+of a logit, and the share of 512 greedy tokens that are the same.
 
 Speed, one row at a time, `--threads` threads: tokens/s of a greedy answer of 128 tokens, and the seconds that a prompt
 of 1,000 tokens takes, each in turn with this project's own generation in PyTorch; what is told is the ratio of medians.
-With `--questions N` the artefacts of `quickstart` answer N held-out word problems (`reason eval`).
+With `--questions N` artefacts of `quickstart` and `base` answer N held-out word problems (`reason eval`).
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where models and artefacts go; default: a temporary folder")
     parser.add_argument("--formats", nargs="+", choices=list(FORMATS), default=list(FORMATS))
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
-    parser.add_argument("--questions", type=int, default=0, help="held-out questions to the artefacts of `quickstart`")
+    parser.add_argument(
+        "--questions", type=int, default=0, help="held-out questions to artefacts of `quickstart` and `base`"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-speed", action="store_true", help="measure no speed")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
@@ -78,10 +80,10 @@ def main() -> None:
             row = exported(checkpoint, model, name, folder, given.threads)
             if row and own:
                 row |= speed(own, artefact(folder, model, name), given.threads)
-            if row and given.questions and model == "quickstart":
+            if row and given.questions and model in TRAINED:
                 row["accuracy"] = accuracy(artefact(folder, model, name), given.questions, folder)
             rows += [row] if row else []
-        if given.questions and model == "quickstart":
+        if given.questions and model in TRAINED:
             rows.append({"model": model, "format": "torch", "accuracy": accuracy(checkpoint, given.questions, folder)})
     show(rows)
     if given.json:
@@ -149,7 +151,8 @@ def trm(folder: Path) -> Path:
     return merged(folder, "trm", "--arch", "trm", "--set", "data.prefill=<think>", *settings)
 
 
-MODELS: dict[str, Callable[[Path], Path]] = {one.__name__: one for one in (small, quickstart, hybrid, qlora, trm)}
+MODELS: dict[str, Callable[[Path], Path]] = {one.__name__: one for one in (small, quickstart, base, hybrid, qlora, trm)}
+TRAINED = ("quickstart", "base")
 
 
 # ---- artefacts

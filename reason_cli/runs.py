@@ -220,6 +220,15 @@ class Checkpoint:
             ) from None
 
 
+def merged_from(folder: Path) -> Run | None:
+    """The run whose adapter was merged into a folder, where it still is."""
+    try:
+        adapter = Path(json.loads((folder / "merge.json").read_text(encoding="utf-8"))["adapter"])
+        return Checkpoint.find(adapter).run if adapter.exists() else None
+    except (OSError, ValueError, KeyError, TypeError, ReasonError):
+        return None
+
+
 def is_weights(folder: Path) -> bool:
     """Whether a folder holds a model, or peft's adapter to one, as `transformers` saves it: safetensors, all parts."""
     if (folder / ADAPTER).is_file():

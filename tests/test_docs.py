@@ -21,8 +21,8 @@ BOARD = build_switchboard()
 
 
 def names():
-    """Every command, architecture, preset, dataset, extractor, hook and built-in profile."""
-    for kind in ("command", "architecture", "dataset", "extractor"):
+    """Every command, architecture, preset, dataset, extractor, exporter, hook and built-in profile."""
+    for kind in ("command", "architecture", "dataset", "extractor", "exporter"):
         yield from ((kind, name) for name in BOARD.names(kind))
     yield from (("command", name) for name in BUILTIN)
     yield from (("hook", name) for name in HOOKS)

@@ -14,13 +14,16 @@ from reason_cli.cli.display import TerminalReporter, show_evaluation, show_toget
 from reason_cli.config import EvalOptions, Layer, Settings
 from reason_cli.errors import ReasonError
 from reason_cli.plugins import Switchboard
-from reason_cli.runs import Checkpoint
+from reason_cli.runs import Checkpoint, merged_from
 
 if TYPE_CHECKING:
     from reason_cli.engine.evaluate import Task
     from reason_cli.engine.graded import Graded
     from reason_cli.engine.subject import Subject
     from reason_cli.engine.together import Together
+
+
+TEMPLATE = ("data.style", "data.system_prompt", "data.prefill", "data.reasoning")  # how a model is asked
 
 
 @dataclass(frozen=True)
@@ -102,12 +105,17 @@ def _make(root: Path) -> None:
 
 
 def settings_of(board: Switchboard, found: Checkpoint) -> list[Layer]:
-    """The settings of the checkpoint's run, or of a bare folder the architecture that it is loaded by, if any."""
+    """The settings of the checkpoint's run; of a bare folder the architecture that it is loaded by, if any, and how it
+    was asked in the run that it was merged from.
+    """
     if found.run:
         return [jobs.run_layer(board, found.run)]
     artefact = found.artefact
     if artefact:
         asked = {f"data.{name}": value for name, value in artefact["template"].items()}
         return [Layer(f"export {found.path.name}", asked)]
-    architecture = jobs.recognised(board, found)
-    return [Layer(f"checkpoint {found.path.name}", {"model.arch": architecture.name})] if architecture else []
+    architecture, merged = jobs.recognised(board, found), merged_from(found.path)
+    own = {"model.arch": architecture.name} if architecture else {}
+    tuned = jobs.run_layer(board, merged).values if merged else {}
+    asked = {path: tuned[path] for path in TEMPLATE if path in tuned}
+    return [Layer(f"checkpoint {found.path.name}", {**asked, **own})] if asked or own else []

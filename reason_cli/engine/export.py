@@ -19,7 +19,7 @@ from reason_cli.engine.parity import Parity, compare
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.subject import Subject
 from reason_cli.errors import ReasonError
-from reason_cli.runs import ARTEFACT, Checkpoint, Run, write_json
+from reason_cli.runs import ARTEFACT, Checkpoint, Run, merged_from, write_json
 
 QUESTIONS = (
     "Tom has 3 boxes with 12 apples each. How many apples does he have?",
@@ -39,7 +39,7 @@ def exportable(
     subject: Subject, architecture: Architecture | None, checkpoint: Checkpoint, settings: Mapping[str, Any]
 ) -> Exportable:
     """A loaded checkpoint as exporters get it. `settings` are those that it was trained under, by table."""
-    own = checkpoint.run or _merged_from(checkpoint.path)
+    own = checkpoint.run or merged_from(checkpoint.path)
     facts = {"settings": settings, "run": str(own.path) if own else "", "results": _results(own) if own else []}
     return Exportable(
         model=subject.model,
@@ -213,15 +213,6 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _merged_from(folder: Path) -> Run | None:
-    """The run whose adapter was merged into a folder, if it is still there."""
-    try:
-        adapter = Path(json.loads((folder / "merge.json").read_text(encoding="utf-8"))["adapter"])
-        return Checkpoint.find(adapter).run if adapter.exists() else None
-    except (OSError, ValueError, KeyError, TypeError, ReasonError):
-        return None
 
 
 def _results(run: Run) -> list[dict[str, Any]]:

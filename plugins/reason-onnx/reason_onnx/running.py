@@ -50,7 +50,7 @@ class Running(Exported):
             logits, *after = self.stepping.run(self.outputs, feed)
         else:
             feed["attention_mask"] = np.ones_like(ids) if attention_mask is None else attention_mask.long().numpy()
-            feed["logits_to_keep"] = np.arange(length - 1 if last else 0, length)
+            feed["logits_to_keep"] = np.arange(length - 1 if last else 0, length, dtype=np.int64)
             logits, *after = self.reading.run(self.outputs, feed)
         return torch.from_numpy(logits), tuple(after)
 

@@ -259,11 +259,11 @@ def test_what_cannot_be_traced_is_told_in_one_line():
     class Broken(torch.nn.Module):
         states = ()
 
-        def forward(self, *inputs: Any) -> Any:
+        def step(self, *inputs: Any) -> Any:
             raise RuntimeError("this cannot be\nwritten down")
 
     with pytest.raises(ReasonError, match=r"torch.onnx cannot trace tiny: this cannot be") as caught:
-        tracing._traced(tracing.Reading(Broken()), {"input_ids": ("batch", "length")}, (), "tiny")
+        tracing._traced(tracing.Stepping(Broken()), {"input_ids": ("batch", 1)}, (), "tiny")
     assert "\n" not in str(caught.value)
 
 
