@@ -46,23 +46,30 @@ TASKS = {
     },
 }  # fmt: skip
 TUNING = (
-    *("--arch", "trm", "--precision", "fp32", "--micro-batch-size", 32, "--learning-rate", "3e-3"),
+    *("--arch", "trm", "--precision", "fp32", "--micro-batch-size", 16, "--learning-rate", "3e-3"),
     *("--warmup-steps", 30, "--lr-scheduler", "linear", "--validation-split", 0, "--no-decontaminate"),
     *("--samples", 0, "--save-steps", 100_000, "--set", "data.prefill=<think>", "--set", "model.quantization=none"),
     *("--set", "model.max_seq_len=256", "--set", "model.d_latent=64", "--set", "model.n_head=4"),
     *("--set", "model.mlp_expand=2.0"),
 )
-LATENTS = {"num_latents": 32, "n_latent_steps": 3, "n_deep_recursions": 1, "n_supervision_steps": 2}
+LATENTS = {
+    "num_latents": 20,  # the tokens of a grid, and its end
+    "n_latent_steps": 2,
+    "n_deep_recursions": 1,
+    "n_supervision_steps": 3,
+    "hints": 0.5,
+}
 VARIED = {
-    "no draft": {"draft": 0},
+    "no draft": {"draft": 0, "hints": 0},
+    "no hints": {"hints": 0},
     "1 latent": {"num_latents": 1},
     "8 latents": {"num_latents": 8},
     "64 latents": {"num_latents": 64},
     "1 supervision step": {"n_supervision_steps": 1},
-    "4 supervision steps": {"n_supervision_steps": 4},
+    "6 supervision steps": {"n_supervision_steps": 6},
     "2 deep recursions": {"n_deep_recursions": 2},
 }
-AT_TEST = (1, 2, 4, 8)
+AT_TEST = (1, 2, 3, 6)
 ALONE, THINKING, LONGER = "without latents", "with latents", "without latents, as long"
 GOAL = 5  # points that latents are to bring
 

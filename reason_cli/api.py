@@ -299,14 +299,15 @@ class Graph(Protocol):
     """A model as exporters see it: a `torch.nn.Module` of tensors in and tensors out, in which nothing depends on
     the value of a tensor.
 
-    `states` says what is remembered of rows between calls. b rows, l new tokens of each, n of these looked at, v
-    vocabulary.
+    `states` says what is remembered of rows between calls; `forward_only` are ids of tokens that `step` cannot read,
+    for `forward` alone. b rows, l new tokens of each, n of these looked at, v vocabulary.
     """
 
     states: Sequence[State]
+    forward_only: Sequence[int]
 
     def start(self, rows: int) -> tuple[Tensor, ...]:
-        """What is remembered of rows that have read nothing."""
+        """What is remembered of rows that have read nothing: zeros, and no columns of what grows."""
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor

@@ -35,7 +35,7 @@ class MambaGraph(nn.Module):
 
     def __init__(self, model: MambaForCausalLM, loop: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.forward_only = model, ()
         self.reading, self.stepping = traced_engine(loop), traced_engine("step")
         config: Any = model.config
         layers, e = config.num_hidden_layers, config.intermediate_size

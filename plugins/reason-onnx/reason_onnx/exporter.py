@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,7 +30,7 @@ class Onnx(Exporter):
 
     name = "onnx"
     help = "stateful ONNX graphs of any batch and length, for onnxruntime"
-    takes = "mamba, hybrid and plain transformers (Llama, Qwen, Mistral and their like)"
+    takes = "mamba, hybrid, trm and plain transformers (Llama, Qwen, Mistral and their like)"
     backend = "onnxruntime"
     Options = OnnxOptions
 
@@ -66,7 +67,9 @@ class Onnx(Exporter):
         if options.quantize == "int8":
             models = quantized(models, folder)
         kind = source.architecture.name if source.architecture else source.model.config.model_type
-        write(models, folder, {"architecture": kind, "precision": self.precision(options)}, graph.states)
+        facts = {"architecture": kind, "precision": self.precision(options)}
+        facts["forward_only"] = json.dumps(list(graph.forward_only))
+        write(models, folder, facts, graph.states)
         write_beside(folder, source.name)
         check(folder, graph.states)
 

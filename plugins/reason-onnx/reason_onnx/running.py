@@ -27,6 +27,7 @@ class Running(Exported):
         if told.get("reason.format") != FORMAT:
             raise ReasonError(f"{folder / 'model.onnx'} is of a format that is not known here", "export it again")
         self.states: list[dict[str, Any]] = json.loads(told["reason.states"])
+        self.forward_only: list[int] = json.loads(told["reason.forward_only"])
         self.outputs = ["logits", *(f"{state['name']}_out" for state in self.states)]
 
     def start(self, rows: int) -> tuple[np.ndarray, ...]:
@@ -44,7 +45,8 @@ class Running(Exported):
         feed = dict(zip((one["name"] for one in self.states), remembered, strict=True))
         feed["input_ids"] = ids
         length = ids.shape[1]
-        if state is not None and length == 1 and attention_mask is None:
+        steps = length == 1 and not np.isin(ids, self.forward_only).any()
+        if state is not None and steps and attention_mask is None:
             logits, *after = self.stepping.run(self.outputs, feed)
         else:
             feed["attention_mask"] = np.ones_like(ids) if attention_mask is None else attention_mask.long().numpy()

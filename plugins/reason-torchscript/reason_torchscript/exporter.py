@@ -15,7 +15,7 @@ class TorchScript(Exporter):
 
     name = "torchscript"
     help = "one TorchScript file of any batch and length, for torch.jit.load in Python and C++"
-    takes = "mamba, hybrid and plain transformers (Llama, Qwen, Mistral and their like)"
+    takes = "mamba, hybrid, trm and plain transformers (Llama, Qwen, Mistral and their like)"
     backend = "torchscript"
 
     def refuses(self, source: Exportable, options: Any) -> str:

@@ -30,7 +30,8 @@ class Running(Exported):
     def read(self, input_ids: Tensor, attention_mask: Tensor | None, state: Any, last: bool) -> tuple[Tensor, Any]:
         """See `reason_cli.Exported.read`."""
         length = input_ids.shape[1]
-        if state is not None and length == 1 and attention_mask is None:
+        steps = length == 1 and not bool(torch.isin(input_ids, self.model.forward_only).any())
+        if state is not None and steps and attention_mask is None:
             logits, *after = self.model.step(input_ids, *state)
         else:
             mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask.long()

@@ -21,11 +21,14 @@ ROWS, LENGTH = 2, 7  # of what is traced with; nothing in the file depends on it
 
 
 class Module(nn.Module):
-    """What the file holds: a graph's `forward` and `step`, with the names of their inputs, and `start`."""
+    """What the file holds: a graph's `forward` and `step`, with the names of their inputs, and `start`. `forward_only`
+    are ids of tokens that `step` cannot read.
+    """
 
     def __init__(self, graph: Any) -> None:
         super().__init__()
         self.graph, states = graph, [state.name for state in graph.states]
+        self.register_buffer("forward_only", torch.tensor(list(graph.forward_only), dtype=torch.long))
         self.forward = named(graph.forward, [*READING, *states])
         self.step = named(graph.step, [*STEPPING, *states])
 

@@ -72,7 +72,6 @@ class TRMPuzzle(Architecture):
         from reason_trm.puzzle_model import PuzzleForCausalLM
 
         header, footer = around_question(tokenizer)
-        newline = tokenizer("\n", add_special_tokens=False)["input_ids"]
         make: Any = PuzzleConfig
         config = make(
             vocab_size=len(tokenizer),
@@ -87,7 +86,7 @@ class TRMPuzzle(Architecture):
             steps_at_test=options.steps_at_test,
             halting=options.halting,
             halt_at_test=options.halt_at_test,
-            newline=newline[0] if len(newline) == 1 else None,
+            newline=end_of_line(tokenizer),
             header=header,
             footer=footer,
             tie_word_embeddings=False,
@@ -122,3 +121,9 @@ def around_question(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list
     before, after = (list(tokenizer(side, add_special_tokens=False)["input_ids"]) for side in text.split(QUESTION, 1))
     special = [place for place, token in enumerate(before) if token in tokenizer.all_special_ids]
     return before[special[-1] if special else 0 :], after
+
+
+def end_of_line(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The token that ends a line; None where it is not one."""
+    ids = tokenizer("\n", add_special_tokens=False)["input_ids"]
+    return int(ids[0]) if len(ids) == 1 else None

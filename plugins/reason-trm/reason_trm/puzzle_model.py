@@ -290,8 +290,9 @@ def grid_places(tokens: Tensor, newline: int | None) -> tuple[Tensor, Tensor]:
     ended = torch.zeros_like(places)
     if newline is not None:
         ended[:, 1:] = tokens[:, :-1] == newline
-    begun = torch.where(ended.bool(), places, 0).cummax(1).values
-    return ended.cumsum(1), places - begun
+    lines, last = ended.cumsum(1), tokens.shape[1]
+    starts = places.new_zeros(tokens.shape[0], last + 1).scatter(1, torch.where(ended.bool(), lines, last), places)
+    return lines, places - starts.gather(1, lines)
 
 
 def answer_loss(logits: Tensor, wanted: Tensor, items: int | Tensor | None) -> Tensor:

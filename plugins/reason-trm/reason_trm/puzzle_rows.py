@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from reason_cli import ReasonError
@@ -72,11 +73,11 @@ def questions(ids: Tensor, mask: Tensor | None, labels: Tensor | None, header: T
 
 def _found(ids: Tensor, sought: Tensor) -> Tensor:
     """Whether the ids `sought` begin at a column (b, l); never, where there are none."""
-    found = torch.zeros_like(ids, dtype=torch.bool)
-    size = sought.numel()
-    if 0 < size <= ids.shape[1]:
-        found[:, : ids.shape[1] - size + 1] = (ids.unfold(1, size, 1) == sought).all(-1)
-    return found
+    if not sought.numel():
+        return torch.zeros_like(ids, dtype=torch.bool)
+    padded = F.pad(ids, (0, sought.numel()), value=-1)  # which is no id
+    same = [padded[:, n : n + ids.shape[1]] == token for n, token in enumerate(sought.unbind())]
+    return torch.stack(same).all(0)
 
 
 def targets(labels: Tensor, asked: Questions) -> Tensor:

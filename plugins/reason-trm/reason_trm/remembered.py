@@ -17,8 +17,8 @@ class Reading:
     keys           the base's cache; None where nothing was read yet, or where all is read again (`trail`)
     real (b, s)    the slots of the cache that hold something; the others are padding
     count (b,)     tokens of each row, which is the position of its next one; latents take none
-    states (b, s, d), states_real (b, s)
-                   what is thought about, of each token; None once all rows have thought
+    states (b, s, d), tokens (b, s), states_real (b, s)
+                   what is thought about, of each token, and which it is; None once all rows have thought
     thought (b,)   whether a row has had its latents
     seen           columns that were given
     trail          embeddings and positions of all slots, kept in place of `keys` where activations are recomputed
@@ -28,6 +28,7 @@ class Reading:
     count: Tensor
     thought: Tensor
     states_real: Tensor
+    tokens: Tensor
     keys: DynamicCache | None = None
     states: Tensor | None = None
     seen: int = 0
@@ -40,7 +41,7 @@ class Reading:
         """Nothing read yet."""
         nothing = torch.zeros(rows, 0, dtype=torch.bool, device=device)
         zeros = torch.zeros(rows, dtype=torch.long, device=device)
-        return cls(nothing, zeros, zeros.bool(), nothing)
+        return cls(nothing, zeros, zeros.bool(), nothing, nothing.long())
 
     def keys_to_extend(self) -> DynamicCache:
         """A cache that can grow while this one stays as it is; tensors are shared until they grow."""
@@ -50,12 +51,18 @@ class Reading:
         keys.layers = [copy(layer) for layer in self.keys.layers]
         return keys
 
-    def with_states(self, states: Tensor, real: Tensor) -> Reading:
-        """With the states (b, n, d) of tokens real (b, n) beside those that there are."""
+    def with_states(self, states: Tensor, tokens: Tensor, real: Tensor) -> Reading:
+        """With the states (b, n, d) of tokens (b, n), real (b, n), beside those that there are."""
         before = states[:, :0] if self.states is None else self.states
-        together = torch.cat([before, states], 1)
-        return replace(self, states=together, states_real=torch.cat([self.states_real, real], 1))
+        return replace(
+            self,
+            states=torch.cat([before, states], 1),
+            tokens=torch.cat([self.tokens, tokens], 1),
+            states_real=torch.cat([self.states_real, real], 1),
+        )
 
     def forgotten(self) -> Reading:
         """Without states, where no row will think any more."""
-        return replace(self, states=None, states_real=self.states_real[:, :0]) if bool(self.thought.all()) else self
+        if not bool(self.thought.all()):
+            return self
+        return replace(self, states=None, tokens=self.tokens[:, :0], states_real=self.states_real[:, :0])

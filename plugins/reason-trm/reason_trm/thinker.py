@@ -1,7 +1,7 @@
 """What thinks: the states of a text to latents, which a tiny network refines again and again.
 
-    compress    attention of `num_latents` learned queries to the states of all tokens so far: x, the question. Each
-                begins with a stretch of the text as its own, in their order; the paper's x has a place for each token
+    compress    attention of `num_latents` queries to the states of the question's tokens: x. Each begins with a token
+                or a stretch of them as its own (`stretches`), and knows its line and its column
     recursion   `recursion.deep_recursion` on x, the answer y and the thought z, by one network of two layers
     memory      y as embeddings that the base can read
 
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from .puzzle_model import HALT_BIAS, Block
 from .recursion import deep_recursion
+from .stretches import Stretches
 from .trm_config import TRMConfig
 
 
@@ -43,8 +44,9 @@ class Thinker(nn.Module):
         super().__init__()
         d = config.hidden_size
         self.config, self.heads = config, config.num_attention_heads
-        self.queries = nn.Parameter(torch.randn(config.num_latents, d))
-        self.nothing = nn.Parameter(torch.zeros(width))  # what is seen where there is no text yet
+        self.line_embeddings = nn.Embedding(config.num_latents, d)
+        self.column_embeddings = nn.Embedding(config.num_latents, d)
+        self.nothing = nn.Parameter(torch.zeros(width))  # what latents see that are of no token
         self.focus = nn.Parameter(torch.linspace(4.0, 0.1, self.heads))  # how much a head keeps to its stretch
         self.q_proj = nn.Linear(d, d, bias=False)
         self.kv_proj = nn.Linear(width, 2 * d, bias=False)
@@ -76,27 +78,25 @@ class Thinker(nn.Module):
         """
         return self.norm(embeddings) + self.norm(hidden)
 
-    def compress(self, states: Tensor, real: Tensor) -> Tensor:
-        """states (b, s, e), real (b, s), to x (b, k, d)."""
-        rows = states.shape[0]
-        seen = torch.cat([self.nothing.expand(rows, 1, -1), states], 1)
-        q = self.q_proj(self.queries).unflatten(-1, (self.heads, -1)).transpose(0, 1)  # (h, k, d / h)
+    def compress(self, states: Tensor, stretches: Stretches) -> Tensor:
+        """states (b, s, e) to x (b, k, d)."""
+        places = self.line_embeddings(stretches.line) + self.column_embeddings(stretches.column)  # (b, k, d)
+        seen = torch.cat([self.nothing.expand(states.shape[0], 1, -1), states], 1)
+        q = self.q_proj(places).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (b, h, k, d / h)
         k, v = self.kv_proj(seen).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (b, h, s + 1, d / h)
-        q, bias = q.to(k.dtype).expand(rows, -1, -1, -1), self.distances(real).to(k.dtype)
-        found = F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
-        return self.norm(self.queries + self.o_proj(found))
+        bias = self.lowered(stretches).to(k.dtype)
+        found = F.scaled_dot_product_attention(q.to(k.dtype), k, v, attn_mask=bias).transpose(1, 2).flatten(2)
+        return places + self.o_proj(found)
 
-    def distances(self, real: Tensor) -> Tensor:
-        """What attention is lowered by (b, h, k, s + 1): the squared distance of a token from the middle of a query's
-        stretch, in latents or in tokens, whichever are fewer. real (b, s) says which tokens there are.
+    def lowered(self, stretches: Stretches) -> Tensor:
+        """What attention is lowered by (b, h, k, s + 1): squared distances, and all of it outside of the question.
+        Latents of the question see its tokens alone, the others nothing.
         """
-        latents, tokens = len(self.queries), real.sum(1).clamp(min=1)[:, None]
-        place = (real.cumsum(1) - 0.5) / tokens  # (b, s), from 0 to 1 as `middle` (k,)
-        middle = (torch.arange(latents, device=real.device) + 0.5) / latents
-        unit = tokens.clamp(max=latents)[..., None]
-        squares = ((place[:, None] - middle[:, None]) * unit).square()[:, None]  # (b, 1, k, s)
-        lowered = -self.focus.square()[:, None, None] * squares
-        return F.pad(lowered.masked_fill(~real[:, None, None], float("-inf")), (1, 0))
+        begun = stretches.begun[:, None, :, None]  # (b, 1, k, 1)
+        lowered = -self.focus.square()[:, None, None] * stretches.distances().square()[:, None]  # (b, h, k, s)
+        lowered = lowered.masked_fill(~(begun & stretches.inside[:, None, None]), float("-inf"))
+        nothing = lowered.new_zeros(*lowered.shape[:3], 1).masked_fill(begun, float("-inf"))
+        return torch.cat([nothing, lowered], -1)
 
     def thoughts(self, x: Tensor) -> Iterator[Thought]:
         """The supervision steps in turn. With `halt_at_test` rows that are held to be right then keep their latents."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from reason_qlora.architecture import QLoraOptions
 
-from reason_cli import Architecture, Estimate, Load, ReasonError, option
+from reason_cli import Architecture, Estimate, Graph, Load, ReasonError, option
 from reason_trm.trm_cost import trm_estimate
 
 if TYPE_CHECKING:
@@ -40,8 +40,15 @@ class TRMOptions(QLoraOptions):
     steps_at_test: int = option(0, "supervision steps outside of training; 0: as many as in training", minimum=0)
     draft: float = option(
         1.0,
-        "weight of the loss of what y says by itself of the tokens after the trigger; 0: none",
+        "weight of the loss of what y says by itself of the answer, a token for each of the question's; 0: nothing",
         minimum=0.0,
+    )
+    hints: float = option(
+        0.0,
+        "share of rows whose latents, in training, are told a random part of the answer in place of the question's "
+        "tokens: for answers that are written over it, such as grids",
+        minimum=0.0,
+        maximum=1.0,
     )
     halting: bool = option(False, "a head learns whether what follows will be right")
     halt_at_test: bool = option(False, "outside of training, keep latents that the head holds to be right")
@@ -119,7 +126,7 @@ class TRM(Architecture):
             problem = f"model.trigger {options.trigger!r} is {len(trigger)} tokens of this tokenizer, not one"
             raise ReasonError(problem, "name one that is", usage=True)
         base = load_base(options.held, len(tokenizer))
-        config = config_for(options, base, trigger[0])
+        config = config_for(options, base, trigger[0], tokenizer)
         return put_together(config, tuned(base, options.tune, config.adapter))
 
     def load(self, path: Path, options: TRMOptions) -> PreTrainedModel:
@@ -134,6 +141,12 @@ class TRM(Architecture):
     def whole(self, path: Path) -> bool:
         """Whether the base's weights are there too."""
         return bool(json.loads((path / "config.json").read_text(encoding="utf-8")).get("whole"))
+
+    def graph(self, model: PreTrainedModel, loop: str) -> Graph | None:
+        """The model as a graph of tensors, where its base can be one."""
+        from reason_trm.trm_graph import trm_graph
+
+        return trm_graph(model)  # type: ignore[arg-type]
 
     def merge(self, path: Path, output: Path, options: TRMOptions, dtype: str) -> Mapping[str, Any]:
         """The thinker, and the base with its LoRA merged into it, in a folder that needs no other."""

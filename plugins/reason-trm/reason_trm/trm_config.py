@@ -25,6 +25,9 @@ class TRMConfig(PretrainedConfig):
     halting                whether a head learns to tell if what follows will be right
     halt_at_test           whether latents that it holds to be right are kept outside of training
     draft                  weight of the loss of what y says by itself of what follows the trigger; 0: none
+    hints                  share of rows in whose question, in training, a random part of the answer is shown
+    header, footer         token ids right before and right after the question, as the chat template writes them
+    newline                id of the token that ends a line of the question; None: it is one line
     use_trm                without it there is the base alone
     """
 
@@ -47,6 +50,10 @@ class TRMConfig(PretrainedConfig):
     halting: bool = False
     halt_at_test: bool = False
     draft: float = 1.0
+    hints: float = 0.0
+    header: list[int] | None = None
+    footer: list[int] | None = None
+    newline: int | None = None
     use_trm: bool = True
     rms_norm_eps: float = 1e-5
 

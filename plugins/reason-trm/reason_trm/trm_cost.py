@@ -17,13 +17,13 @@ FLOAT32, ROUNDED = 4, 2  # bytes of a float32, and of a number as autocast round
 
 
 def trm_estimate(options: TRMOptions, load: Load) -> Estimate:
-    """Exact counts. Of a row half is read before the trigger, and half after it, with the latents, in each step."""
+    """Exact counts. Of a row half is read before the trigger, and half after it, with the latents, as often as told."""
     census = _tuned(options, census_of(options, load.vocab_size))
     if not options.use_trm:
         return base_estimate(census, options.held, load)
-    width, steps = census.width, options.n_supervision_steps
-    half = load.length // 2
-    read = load.length - half + steps * (options.num_latents + half)  # by the base, of each row
+    width, half = census.width, load.length // 2
+    times = 1 if options.draft and not options.halting else options.n_supervision_steps
+    read = load.length - half + times * (options.num_latents + half)  # by the base, of each row
     base = base_estimate(census, options.held, replace(load, length=read))
     own = thinker_parameters(options, width)
     operations = load.micro_batch_size * _operations(options, width, load.length)
@@ -35,7 +35,7 @@ def trm_estimate(options: TRMOptions, load: Load) -> Estimate:
         weights=base.weights + FLOAT32 * own,
         gradients=base.gradients + FLOAT32 * own,
         activations=base.activations + _kept(options, load),
-        working=base.working,
+        working=base.working + _drafted(options, load),
         logits=base_estimate(census, options.held, load).logits,
     )
 
@@ -54,9 +54,9 @@ def _whole(census: Census, base: int) -> Census:
 
 
 def thinker_parameters(options: TRMOptions, width: int) -> int:
-    """Exact: queries, the compressor's projections, the network, the way back, draft and halting head."""
+    """Exact: places, the compressor's projections, the network, the way back, draft and halting head."""
     d, f = options.d_latent, options.d_inner
-    compressor = options.num_latents * d + width + options.n_head + 2 * d * d + 2 * width * d
+    compressor = 2 * options.num_latents * d + width + options.n_head + 2 * d * d + 2 * width * d
     network = options.n_layer * (4 * d * d + 3 * d * f)
     said = d * width + width + (d * width if options.draft else 0) + (d + 1 if options.halting else 0)
     return compressor + network + said
@@ -80,3 +80,8 @@ def _kept(options: TRMOptions, load: Load) -> int:
     passes = options.n_supervision_steps * (options.n_latent_steps + 1) * options.n_layer
     once = tokens * (FLOAT32 * d if load.gradient_checkpointing else size * (6 * d + 4 * f) + FLOAT32 * 2 * d)
     return passes * once
+
+
+def _drafted(options: TRMOptions, load: Load) -> int:
+    """The draft's logits and probabilities, for as long as the latents are put together."""
+    return 2 * FLOAT32 * load.micro_batch_size * options.num_latents * load.vocab_size if options.draft else 0

@@ -16,18 +16,22 @@ from reason_qlora.base import load_base
 
 from reason_cli import ReasonError
 
+from .puzzle_architecture import around_question, end_of_line
 from .trm_architecture import TRMOptions, adapter_of
 from .trm_config import TRMConfig
 from .trm_model import TRMForCausalLM
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 WEIGHTS = "model.safetensors"
 
 
-def config_for(options: TRMOptions, base: PreTrainedModel, trigger: int) -> TRMConfig:
+def config_for(
+    options: TRMOptions, base: PreTrainedModel, trigger: int, tokenizer: PreTrainedTokenizerBase
+) -> TRMConfig:
     """The config of a new model on a base as it was loaded."""
+    header, footer = around_question(tokenizer)
     make: Any = TRMConfig
     own: Any = base.config
     return make(
@@ -36,6 +40,9 @@ def config_for(options: TRMOptions, base: PreTrainedModel, trigger: int) -> TRMC
         whole=options.tune == "full",
         adapter=adapter_of(options),
         trigger=trigger,
+        header=header,
+        footer=footer[: footer.index(trigger)] if trigger in footer else footer,
+        newline=end_of_line(tokenizer),
         num_latents=options.num_latents,
         hidden_size=options.d_latent,
         num_hidden_layers=options.n_layer,
@@ -46,6 +53,7 @@ def config_for(options: TRMOptions, base: PreTrainedModel, trigger: int) -> TRMC
         n_supervision_steps=options.n_supervision_steps,
         steps_at_test=options.steps_at_test,
         draft=options.draft,
+        hints=options.hints,
         halting=options.halting,
         halt_at_test=options.halt_at_test,
         use_trm=options.use_trm,

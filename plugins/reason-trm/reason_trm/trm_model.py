@@ -6,11 +6,12 @@
 
 After "Less is More: Recursive Reasoning with Tiny Networks" (arXiv 2510.04871): recursion by one tiny network, deep
 supervision with the answer read off after every step. There it is read from y by a head. Here the base says it, with y
-as a memory; in training its head reads y as well, the n-th latent as a draft of the n-th token after the trigger.
+as a memory. Its head reads y as well: a draft, in which the answer is written over the question, the latent of the n-th
+token of the one saying the n-th of the other. In training the draft is what each supervision step learns by, and what
+follows the trigger is read after the last one; without a draft, or to train a halting head, after each.
 
-A text is thought about once, before its first trigger. The latents take no positions: the trigger and all after it have
-those that they would have without. In training the text up to the trigger is read once, and what follows once for each
-supervision step.
+A text is thought about once, before its first trigger. The latents move nothing: the trigger and all after it have the
+positions that they would have without.
 
 Glossary: b rows, l tokens, e the base's width, v vocabulary; k latents.
 """
@@ -32,6 +33,7 @@ from .layout import Layout, thinking
 from .puzzle_model import HALT_WEIGHT
 from .puzzle_rows import IGNORED
 from .remembered import Reading
+from .stretches import Stretches
 from .thinker import Thinker, Thought
 from .trm_config import TRMConfig
 
@@ -113,7 +115,7 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         if wanted is not None and self.training and skips:
             output = TRMOutput(self.training_loss(hidden, input_ids, before, after, past, wanted))
         else:
-            said, past = self.answered(input_ids, before, after, past)
+            said, past = self.answered(input_ids, after, past)
             loss = None
             if wanted is not None:
                 loss = self.loss(hidden, wanted.before, wanted.items) + self.loss(said, wanted.after, wanted.items)
@@ -139,7 +141,7 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         wanted = not bool(past.thought.all())
         if self.thinker is None or not wanted:
             return hidden, past
-        return hidden, past.with_states(self.thinker.states(embeddings, hidden), layout.real)
+        return hidden, past.with_states(self.thinker.states(embeddings, hidden), layout.take(ids), layout.real)
 
     def read(self, embeddings: Tensor, real: Tensor, positions: Tensor, past: Reading) -> tuple[Tensor, Reading]:
         """Embeddings (b, n, e) after all that was read: hidden states (b, n, e), and what was read then.
@@ -170,42 +172,73 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
     def _recomputes(self) -> bool:
         return self.training and self.base.is_gradient_checkpointing
 
-    def read_after(self, thought: Thought, ids: Tensor, after: Layout, past: Reading) -> tuple[Tensor, Reading]:
-        """Latents, then the trigger and what follows it: hidden states (b, n, e) of the tokens."""
-        assert self.thinker is not None
-        memory = self.thinker.memory(thought.y)
+    def read_after(
+        self, thought: Thought, stretches: Stretches, ids: Tensor, after: Layout, past: Reading
+    ) -> tuple[Tensor, Reading]:
+        """Latents, then the trigger and what follows it: hidden states (b, n, e) of the tokens.
+
+        A latent has the position of the token that says the one which it drafts.
+        """
+        memory = self.memory(thought)
         tokens = self.get_input_embeddings()(after.take(ids))
         embeddings = torch.cat([memory.to(tokens.dtype), tokens], 1)
         begins = after.real.any(1)  # the rows that think
         real = torch.cat([begins[:, None].expand(-1, memory.shape[1]), after.real], 1)
         places = torch.arange(after.width, device=ids.device).expand_as(after.real)
-        positions = past.count[:, None] + torch.cat([torch.zeros_like(real[:, : memory.shape[1]]), places], 1)
+        positions = past.count[:, None] + torch.cat([stretches.middle, places], 1)
         hidden, past = self.read(embeddings, real, positions, past)
         past = replace(past, count=past.count + after.real.sum(1), thought=past.thought | begins)
         return hidden[:, memory.shape[1] :], past.forgotten()
 
-    def question(self, ids: Tensor, past: Reading) -> Tensor:
-        """x: what was read so far, compressed."""
-        assert self.thinker is not None
-        nothing = self.get_input_embeddings()(ids[:, :0]).float()
-        return self.thinker.compress(nothing if past.states is None else past.states, past.states_real)
+    def memory(self, thought: Thought) -> Tensor:
+        """What stands before the trigger (b, k, e): y, and with it the tokens that it drafts, each by its probability.
 
-    def answered(self, ids: Tensor, before: Layout, after: Layout, past: Reading) -> tuple[Tensor, Reading]:
+        These are told, not trained: the draft learns by its own loss alone.
+        """
+        assert self.thinker is not None
+        own = self.thinker.memory(thought.y)
+        if self.thinker.draft_proj is None:
+            return own
+        table: Any = self.get_input_embeddings()
+        # Not under `no_grad`, by which autocast would keep the rounded weights without gradients.
+        chances = self.score(self.thinker.draft_proj(thought.y)).softmax(-1)
+        return own + (chances.detach() @ table.weight.detach().float()).to(own.dtype)
+
+    def question(self, past: Reading, answer: Tensor | None = None) -> tuple[Tensor, Stretches]:
+        """x: what was asked, compressed, and what each latent is of. Hints are of the answer (b, n)."""
+        assert self.thinker is not None
+        states: Any = self.get_input_embeddings()(past.tokens).float() if past.states is None else past.states
+        stretches = Stretches.of(past.tokens, past.states_real, self.config)
+        if answer is not None and self.config.hints:
+            states = states + self.hints(stretches, past.tokens, answer)
+        return self.thinker.compress(states, stretches), stretches
+
+    def hints(self, stretches: Stretches, tokens: Tensor, answer: Tensor) -> Tensor:
+        """What makes of states those of the answer's tokens (b, s, e), in a random part of some rows' questions."""
+        assert self.thinker is not None
+        drawn = torch.rand(len(tokens), 1, device=tokens.device)
+        share = torch.where(drawn < self.config.hints, drawn / self.config.hints, 0.0)  # (b, 1), of a row's tokens
+        known = answer.gather(1, stretches.place.clamp(0, answer.shape[1] - 1))  # (b, s)
+        shown = stretches.inside & (stretches.place < answer.shape[1]) & (known != IGNORED)
+        shown = shown & (torch.rand(tokens.shape, device=tokens.device) < share)
+        told, asked = (self.thinker.norm(self.get_input_embeddings()(ids)) for ids in (known.clamp(min=0), tokens))
+        return (told - asked) * shown[..., None]
+
+    def answered(self, ids: Tensor, after: Layout, past: Reading) -> tuple[Tensor, Reading]:
         """The hidden states after the last supervision step, outside of training; none where nothing is thought of."""
         if self.thinker is None or not after.width:
             return self.get_input_embeddings()(ids[:, :0]), past
-        *_, last = self.thinker.thoughts(self.question(ids, past))
-        return self.read_after(last, ids, after, past)
+        x, stretches = self.question(past)
+        *_, last = self.thinker.thoughts(x)
+        return self.read_after(last, stretches, ids, after, past)
 
     # ---- losses
 
     def training_loss(
         self, hidden: Tensor, ids: Tensor, before: Layout, after: Layout, past: Reading, wanted: Wanted
     ) -> Tensor:
-        """The loss of what stands before the trigger, and the mean over supervision steps of that of what follows.
-
-        The halting head learns whether all that follows is right. Its loss is a mean over rows, so it joins in the
-        share that the targets here are of all items.
+        """The loss of what stands before the trigger, and means over supervision steps: of the loss of what follows,
+        where it is read, and of the draft's.
         """
         loss = self.loss(hidden, wanted.before, wanted.items)
         if self.thinker is None:
@@ -213,25 +246,40 @@ class TRMForCausalLM(PreTrainedModel, GenerationMixin):
         if not after.width:
             # Gradients of zero rather than none: processes that train together all have to have them.
             return loss + 0.0 * sum(parameter.sum() for parameter in self.thinker.parameters())
-        losses = []
-        trained = wanted.after != IGNORED
-        for thought in self.thinker.thoughts(self.question(ids, past)):
-            said, _ = self.read_after(thought, ids, after, past)
-            losses.append(self.loss(said, wanted.after, wanted.items) + self.draft_loss(thought, wanted))
-            if thought.halt is not None:
-                right = self.right(said, wanted.after)
-                told = F.binary_cross_entropy_with_logits(thought.halt, right.float())
-                losses[-1] = losses[-1] + HALT_WEIGHT * told * trained.sum() / wanted.items
-        return loss + torch.stack(losses).mean()
+        x, stretches = self.question(past, wanted.after)
+        thoughts = list(self.thinker.thoughts(x))
+        read = [self.read_loss(one, stretches, ids, after, past, wanted) for one in thoughts[self._unread :]]
+        drafted = [self.draft_loss(one, stretches, wanted) for one in thoughts]
+        return loss + torch.stack(read).mean() + torch.stack(drafted).mean()
 
-    def draft_loss(self, thought: Thought, wanted: Wanted) -> Tensor | float:
-        """What y says by itself of as many tokens after the trigger as there are latents."""
+    @property
+    def _unread(self) -> int:
+        """How many supervision steps have a draft to learn by, so that what follows need not be read after them."""
+        config = self.config
+        return 0 if config.halting or not config.draft else config.n_supervision_steps - 1
+
+    def read_loss(
+        self, thought: Thought, stretches: Stretches, ids: Tensor, after: Layout, past: Reading, wanted: Wanted
+    ) -> Tensor:
+        """What the base says after a thought, and whether the halting head knew if all of it is right.
+
+        The head's loss is a mean over rows, so it joins in the share that the targets here are of all items.
+        """
+        said, _ = self.read_after(thought, stretches, ids, after, past)
+        loss = self.loss(said, wanted.after, wanted.items)
+        if thought.halt is None:
+            return loss
+        told = F.binary_cross_entropy_with_logits(thought.halt, self.right(said, wanted.after).float())
+        return loss + HALT_WEIGHT * told * (wanted.after != IGNORED).sum() / wanted.items
+
+    def draft_loss(self, thought: Thought, stretches: Stretches, wanted: Wanted) -> Tensor:
+        """What y says by itself: each latent the token after the trigger whose number its own has in the question."""
         assert self.thinker is not None
         if self.thinker.draft_proj is None:
-            return 0.0
-        count = min(thought.y.shape[1], wanted.after.shape[1])
-        drafted = self.thinker.draft_proj(thought.y[:, :count])
-        return self.config.draft * self.loss(drafted, wanted.after[:, :count], wanted.items)
+            return thought.y.new_zeros(())
+        targets = F.pad(wanted.after, (0, 1), value=IGNORED)
+        drafted = targets.gather(1, stretches.middle.clamp(max=targets.shape[1] - 1))
+        return self.config.draft * self.loss(self.thinker.draft_proj(thought.y), drafted, wanted.items)
 
     def loss(self, hidden: Tensor, targets: Tensor, items: Tensor | int) -> Tensor:
         """The summed cross-entropy of hidden states (b, n, e) and targets (b, n), over so many items."""

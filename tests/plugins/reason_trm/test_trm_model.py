@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 from reason_trm.layout import Layout, thinking
+from reason_trm.stretches import Stretches
+from reason_trm.thinker import Thought
 from reason_trm.trm_architecture import TRM, TRMOptions
 from safetensors.torch import load_file
 from transformers import Gemma2Config, Gemma2ForCausalLM, GraniteConfig, GraniteForCausalLM
@@ -270,24 +272,89 @@ def test_recomputed_activations_give_the_same_gradients(trm, rows, options):
 
 
 def test_the_draft_is_what_the_latents_say_of_the_tokens_after_the_trigger(trm, rows):
-    """Row 0 thinks before token 5: its five latents draft tokens 6 to 10. The draft is a loss, and no more."""
-    model, plain = trm(n_supervision_steps=1), trm(n_supervision_steps=1, draft=0.0)
-    plain.load_state_dict(model.state_dict(), strict=False)
-    assert torch.equal(logits(model, rows), logits(plain, rows))
+    """Row 0 thinks before token 5, of five tokens: its five latents draft tokens 6 to 10, after every step."""
+    model = trm()
     ids, labels = rows[:1], rows[:1].clone()
     labels[:, :6] = -100
     said = []
     model.thinker.draft_proj.register_forward_hook(lambda module, given, output: said.append(output))
-    both, alone = (loss(m.train(), ids, labels) for m in (model, plain))
-    drafted = torch.nn.functional.cross_entropy(model.score(said[0])[0], ids[0, 6:11], reduction="sum")
-    assert torch.allclose(both - alone, drafted / 14, **CLOSE), "of 14 tokens that are trained"
-    assert plain.thinker.draft_proj is None
+    after_the_last = loss(model, ids, labels)
+    said.clear()
+    trained = loss(model.train(), ids, labels)
+    scores = model.score(torch.cat(said[-3:])).flatten(0, 1)
+    drafted = torch.nn.functional.cross_entropy(scores, ids[0, 6:11].repeat(3), reduction="sum")
+    assert torch.allclose(trained - after_the_last, drafted / 3 / 14, **CLOSE), "of 14 tokens that are trained"
 
 
-def test_every_part_learns_and_a_frozen_base_does_not(trm, rows):
+@pytest.mark.parametrize(("options", "times"), [({}, 1), ({"draft": 0.0}, 3), ({"halting": True}, 3)], ids=str)
+def test_what_follows_is_read_after_the_last_step_where_drafts_are_learned_by(trm, rows, monkeypatch, options, times):
+    model = trm(**options).train()
+    read, count = model.read_after, []
+    monkeypatch.setattr(model, "read_after", lambda *given: count.append(1) or read(*given))
+    loss(model, rows, rows)
+    assert len(count) == times
+
+
+def test_the_base_is_told_what_is_drafted(trm):
+    """Each latent holds the tokens that it drafts by their probability, beside y; trained by y alone."""
+    model, plain = trm(), trm(draft=0.0)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    thought = Thought(torch.randn(2, 5, 32), None)
+    chances = model.score(model.thinker.draft_proj(thought.y)).softmax(-1)
+    told = model.memory(thought) - plain.memory(thought)
+    assert torch.allclose(told, chances @ model.get_input_embeddings().weight, **CLOSE)
+    model.memory(thought).sum().backward()
+    assert model.thinker.draft_proj.weight.grad is None and model.thinker.out_proj.weight.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("latents", "told"), [(5, [5, 6, 7, 8, 9]), (2, [6, 8]), (7, [5, 6, 7, 8, 9, 10, 11])], ids=str
+)
+def test_a_latent_has_the_position_of_the_token_that_says_what_it_drafts(trm, rows, monkeypatch, latents, told):
+    """Row 0 has five tokens before the trigger, which has position 5."""
+    model, seen = trm(num_latents=latents), []
+    read = model.read
+    monkeypatch.setattr(
+        model, "read", lambda e, r, positions, past: seen.append(positions) or read(e, r, positions, past)
+    )
+    logits(model, rows[:1])
+    assert seen[1][0].tolist() == told + list(range(5, 20))
+
+
+def test_hints_are_tokens_of_the_answer_in_the_question_of_some_rows_in_training_alone(trm, rows, monkeypatch):
+    """With all rows hinted at, and all that there is: the question says the first tokens of the answer."""
+    model, plain = trm(hints=1.0), trm()
+    assert torch.equal(logits(model, rows), logits(plain, rows))
+    drawn, seen = iter([0.9, 0.8]), []
+    monkeypatch.setattr(torch, "rand", lambda *shape, **how: torch.full((1, 1), next(drawn)))
+    compress = model.thinker.compress
+    monkeypatch.setattr(model.thinker, "compress", lambda states, s: seen.append(states) or compress(states, s))
+    ids, labels = rows[:1], rows[:1].clone()
+    labels[:, :6] = -100
+    labels[:, 8] = -100
+    loss(model, ids, labels)
+    loss(model.train(), ids, labels)
+    table, norm = model.get_input_embeddings(), model.thinker.norm
+    change = norm(table(ids[:, 6:11])) - norm(table(ids[:, :5]))
+    change[:, 2] = 0.0
+    assert torch.allclose(seen[1] - seen[0], change, **CLOSE), "but for the token that is not learned"
+
+
+def test_hints_are_drawn_for_their_share_of_rows(trm, rows):
+    model, many = trm(hints=0.5), rows[:1].expand(400, -1)
+    past = model(input_ids=many[:, :5], use_cache=True).cache_params
+    stretches = Stretches.of(past.tokens, past.states_real, model.config)
+    shown = model.hints(stretches, past.tokens, many[:, 6:11] + 1).abs().amax(2) > 0  # of tokens (400, 5)
+    assert 0.3 < shown.any(1).float().mean() < 0.5 and 0.2 < shown.float().mean() < 0.3
+
+
+@pytest.mark.parametrize("rounded", [False, True], ids=["fp32", "bf16"])
+def test_every_part_learns_and_a_frozen_base_does_not(trm, rows, rounded):
     for tune, learns in (("frozen", False), ("lora", True), ("full", True)):
-        model = trm(tune=tune, halting=True).train()
-        loss(model, rows, rows).backward()
+        model = trm(tune=tune, halting=True, num_latents=8).train()
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            value = loss(model, rows, rows)
+        value.backward()
         grads = {name: float(p.grad.abs().sum()) for name, p in model.named_parameters() if p.grad is not None}
         thinker = [name for name, _ in model.named_parameters() if name.startswith("thinker.")]
         # A new LoRA's first factor learns once its second is no longer zero.
@@ -304,6 +371,7 @@ def test_the_halting_head_learns_whether_all_that_follows_is_right(trm, rows):
     targets[1, 3] = (targets[1, 3] + 1) % 261
     assert model.right(hidden, targets).tolist() == [True, False]
     plain = trm(n_supervision_steps=1).train()
+    plain.load_state_dict(model.state_dict(), strict=False)
     assert loss(model, rows[:2], rows[:2]).item() > loss(plain, rows[:2], rows[:2]).item()
 
 
@@ -327,7 +395,7 @@ def test_a_folder_holds_what_is_trained(trm, llama_base, rows, tmp_path, options
     model = trm(**options)
     model.save_pretrained(tmp_path)
     names = load_file(tmp_path / "model.safetensors").keys()
-    assert ("base.model.embed_tokens.weight" in names) == holds_base and "thinker.queries" in names
+    assert ("base.model.embed_tokens.weight" in names) == holds_base and "thinker.focus" in names
     assert any("lora_A" in name for name in names) == (not options)
     loaded = TRM().load(tmp_path, options_of(llama_base, **options)).eval()
     assert torch.equal(logits(loaded, rows), logits(model, rows))

@@ -1,0 +1,151 @@
+"""The recursive reasoner as a graph of tensors, for exporters: the base's keys and values go in and come out, and with
+them what is to be thought about.
+
+In a graph no row can wait for another, nor a column be left out: new tokens are read as if nothing were thought of; the
+latents follow; and the same tokens are read once more after these. Masks say which of the three a token is seen in. So
+reading a text takes twice the work and twice the slots; a single token takes neither, as long as it is no trigger.
+
+Glossary: as `trm_model`'s, and p slots of the past, s tokens that may be thought about.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from reason_cli import State
+
+from .recursion import deep_recursion
+from .stretches import Stretches
+from .trm_model import TRMForCausalLM
+
+
+def trm_graph(model: TRMForCausalLM) -> TRMGraph | None:
+    """The graph of a model whose base attends to everything before; of another None."""
+    config: Any = model.base.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+    return TRMGraph(model) if kinds == {"full_attention"} else None
+
+
+class TRMGraph(nn.Module):
+    """`reason_cli.Graph` of a recursive reasoner. States: `past_mask` (b, p), 0 where a slot holds nothing; `count`
+    (b,), tokens read; `thought` (b,), whether a row has had its latents; `tokens` (b, s), `tokens_mask` (b, s) and
+    `seen` (b, s, e), what may be thought about; of each layer of the base `key_N` and `value_N` (b, heads, p, c).
+    """
+
+    def __init__(self, model: TRMForCausalLM) -> None:
+        super().__init__()
+        self.model = model
+        self.forward_only = (model.config.trigger,) if model.thinker is not None else ()
+        config: Any = model.base.config.get_text_config()
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        shape = ("batch", heads, "past", getattr(config, "head_dim", None) or config.hidden_size // heads)
+        pairs = [State(f"{name}_{i}", shape) for i in range(config.num_hidden_layers) for name in ("key", "value")]
+        self.states = (
+            State("past_mask", ("batch", "past"), "int64"),
+            State("count", ("batch",), "int64"),
+            State("thought", ("batch",), "int64"),
+            State("tokens", ("batch", "seen"), "int64"),
+            State("tokens_mask", ("batch", "seen"), "int64"),
+            State("seen", ("batch", "seen", config.hidden_size)),
+            *pairs,
+        )
+
+    def start(self, rows: int) -> tuple[Tensor, ...]:
+        """Nothing: zeros, and no columns."""
+        shapes = [
+            [{"batch": rows}.get(size, 0) if isinstance(size, str) else size for size in s.shape] for s in self.states
+        ]
+        return tuple(
+            torch.zeros(shape, dtype=getattr(torch, s.dtype)) for shape, s in zip(shapes, self.states, strict=True)
+        )
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: Tensor,
+        past_mask: Tensor,
+        count: Tensor,
+        thought: Tensor,
+        tokens: Tensor,
+        tokens_mask: Tensor,
+        seen: Tensor,
+        *pairs: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """See `reason_cli.Graph.forward`."""
+        begun = ((input_ids == self.model.config.trigger) & (attention_mask > 0)).cumsum(1) > 0
+        later = begun & (attention_mask > 0) & (thought[:, None] == 0)
+        later = later if self.model.thinker is not None else torch.zeros_like(later)
+        before = (attention_mask > 0) & ~later
+        embeddings = self.model.get_input_embeddings()(input_ids)
+        positions = count[:, None] + before.cumsum(1) - 1
+        hidden, real, pairs = self.read(embeddings, before, positions, past_mask, pairs)
+        count = count + before.sum(1)
+        if self.model.thinker is not None:
+            tokens, tokens_mask = torch.cat([tokens, input_ids], 1), torch.cat([tokens_mask, before.long()], 1)
+            seen = torch.cat([seen, self.model.thinker.states(embeddings, hidden)], 1)
+            memory, middle = self.latents(tokens, tokens_mask > 0, seen)
+            begins = later.any(1)
+            slots = torch.cat([begins[:, None].expand(-1, memory.shape[1]), later], 1)
+            places = torch.cat([middle, later.cumsum(1) - 1], 1)
+            both = torch.cat([memory.to(embeddings.dtype), embeddings], 1)
+            after, real, pairs = self.read(both, slots, count[:, None] + places, real, pairs)
+            hidden = torch.where(later[..., None], after[:, memory.shape[1] :], hidden)
+            count, thought = count + later.sum(1), thought | begins.long()
+        logits = self.model.score(hidden.index_select(1, logits_to_keep))
+        return logits, real, count, thought, tokens, tokens_mask, seen, *pairs
+
+    def step(
+        self,
+        input_ids: Tensor,
+        past_mask: Tensor,
+        count: Tensor,
+        thought: Tensor,
+        tokens: Tensor,
+        tokens_mask: Tensor,
+        seen: Tensor,
+        *pairs: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """See `reason_cli.Graph.step`; not for a trigger."""
+        embeddings, one = self.model.get_input_embeddings()(input_ids), torch.ones_like(input_ids)
+        hidden, real, pairs = self.read(embeddings, one > 0, count[:, None], past_mask, pairs)
+        if self.model.thinker is not None:
+            tokens, tokens_mask = torch.cat([tokens, input_ids], 1), torch.cat([tokens_mask, one], 1)
+            seen = torch.cat([seen, self.model.thinker.states(embeddings, hidden)], 1)
+        return self.model.score(hidden), real, count + 1, thought, tokens, tokens_mask, seen, *pairs
+
+    def read(
+        self, embeddings: Tensor, real: Tensor, positions: Tensor, past_mask: Tensor, pairs: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Embeddings (b, n, e) after the past: the base's hidden states, and mask, keys and values with them."""
+        decoder: Any = self.model.base.get_decoder()
+        slots = torch.cat([past_mask, real.long()], 1)  # (b, p + n)
+        columns, length = torch.arange(slots.shape[1], device=slots.device), embeddings.shape[1]
+        sees = (columns <= columns[-length:, None]) & (slots[:, None, None] > 0)  # (b, 1, n, p + n)
+        lowered = torch.zeros_like(sees, dtype=embeddings.dtype)
+        output = decoder(
+            inputs_embeds=embeddings,
+            attention_mask=lowered.masked_fill(~sees, torch.finfo(embeddings.dtype).min),
+            position_ids=positions.clamp(min=0),
+            past_key_values=DynamicCache(list(zip(pairs[::2], pairs[1::2], strict=True))),
+            use_cache=True,
+        )
+        kept = tuple(x for layer in output.past_key_values.layers for x in (layer.keys, layer.values))
+        return output.last_hidden_state, slots, kept
+
+    def latents(self, tokens: Tensor, real: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """What tokens (b, s) make one think of, and the token that each latent is of: (b, k, e), (b, k)."""
+        thinker, config = self.model.thinker, self.model.config
+        assert thinker is not None
+        stretches = Stretches.of(tokens, real, config)
+        x, last = thinker.compress(seen, stretches), None
+        y, z = (start.to(x.dtype).expand_as(x) for start in (thinker.y_start, thinker.z_start))
+        for _ in range(config.steps_at_test or config.n_supervision_steps):
+            y, z = deep_recursion(thinker.network, x, y, z, config.n_latent_steps, config.n_deep_recursions)
+            last = thinker.read(y, last if config.halt_at_test else None)
+        assert last is not None
+        return self.model.memory(last), stretches.middle
