@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -74,9 +75,16 @@ def save(graph: Graph, folder: Path) -> None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without what torch says of TorchScript's age, and of what is constant in a trace: the shapes of weights."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
-        yield
+    """Without what torch says of TorchScript's age and of what is constant in a trace, the shapes of weights, and
+    without what transformers says when all attributes of a model are looked at.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            warnings.simplefilter("ignore", FutureWarning)
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            yield
+    finally:
+        logging.disable(before)
