@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
 from reason_cli import Graph
 
@@ -24,11 +25,20 @@ def in_halves(graph: Graph) -> Graph:
         for name, parameter in half.model.named_parameters():
             if parameter.dtype == torch.float32 and not exact.search(name):
                 parameter.data = parameter.data.half()
+    for module in half.model.modules():
+        if isinstance(module, (nn.Linear, nn.LayerNorm)):
+            module.register_forward_pre_hook(in_its_own)
     half.states = tuple(
         replace(state, dtype="float16") if state.dtype == "float32" and grows(state.shape) else state
         for state in half.states
     )
     return half
+
+
+def in_its_own(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a layer is given, in the numbers of its weights: a residual stream in float32 is, under autocast too."""
+    weight: Any = module.weight
+    return tuple(x.to(weight.dtype) if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs)
 
 
 def grows(shape: tuple[int | str, ...]) -> bool:

@@ -31,7 +31,7 @@ class Reading(nn.Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor
     ) -> tuple[Tensor, ...]:
-        return self.read(input_ids, attention_mask, logits_to_keep, *states)
+        return as_given(self.read(input_ids, attention_mask, logits_to_keep, *states), states)
 
 
 class Stepping(nn.Module):
@@ -42,7 +42,13 @@ class Stepping(nn.Module):
         self.read = graph
 
     def forward(self, input_ids: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
-        return self.read.step(input_ids, *states)
+        return as_given(self.read.step(input_ids, *states), states)
+
+
+def as_given(outputs: Sequence[Tensor], states: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Logits, and the states after, in the numbers that they came in."""
+    logits, *after = outputs
+    return logits, *(new.to(old.dtype) for new, old in zip(after, states, strict=True))
 
 
 def traced(graph: Graph, name: str) -> dict[str, ir.Model]:
