@@ -68,6 +68,23 @@ def test_every_extractor_keeps_the_contract(name):
     testing.check_extractor(BOARD.extractor(name), FINDS.get(name))
 
 
+@pytest.fixture(scope="module")
+def mamba():
+    """The architecture that every format takes, with a small model of it."""
+    import torch
+    from reason_mamba.architecture import Mamba, MambaOptions
+
+    torch.manual_seed(0)
+    architecture = Mamba()
+    return architecture, architecture.build(MambaOptions(d_model=32, n_layer=1), testing.byte_tokenizer())
+
+
+@pytest.mark.parametrize("name", names("exporter"))
+def test_every_exporter_keeps_the_contract(name, mamba):
+    architecture, model = mamba
+    testing.check_exporter(BOARD.exporter(name), model, graph=lambda loop: architecture.graph(model, loop))
+
+
 def test_no_plugin_of_ours_fails_or_clashes():
     ours = {plugin.name: plugin.status for plugin in BOARD.plugins if plugin.distribution == "reason-cli"}
     assert ours == dict.fromkeys(
@@ -128,6 +145,31 @@ def test_a_dataset_that_crashes_on_garbage_is_caught():
 def test_a_broken_extractor_is_caught(changes, said):
     with pytest.raises(AssertionError, match=said):
         testing.check_extractor(broken(testing.LastWord, **changes))
+
+
+def silent(self, source, folder, options):
+    pass
+
+
+def halves(self, source, folder, options):
+    testing.StateDict.export(self, source, folder, options)
+    source.model.model.norm.weight.data.mul_(0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "said"),
+    [
+        ({}, testing.StateDictOptions(off_by=0.1), "logits differ by"),
+        ({"export": silent}, None, "writes nothing"),
+        ({"export": halves}, None, "logits differ by|changes the model that it writes"),
+        ({"takes": ""}, None, "takes must be one line"),
+        ({"refuses": lambda self, source, options: "never"}, None, "never"),
+    ],
+)
+def test_a_broken_exporter_is_caught(changes, options, said):
+    model = testing.TinyLlama().build(testing.TinyLlamaOptions(), testing.byte_tokenizer())
+    with pytest.raises(AssertionError, match=said):
+        testing.check_exporter(broken(testing.StateDict, **changes), model, options)
 
 
 def test_an_extractor_that_raises_is_caught():

@@ -36,7 +36,7 @@ class Limit:
 
 
 # A likeliest token may change in float32 too, where two are as good as equally likely: the difference tells.
-LIMITS = {"fp32": Limit(2e-4, 0.95), "fp16": Limit(0.02, 0.9), "bf16": Limit(0.1, 0.8), "int8": Limit(0.5, 0.8)}
+LIMITS = {"fp32": Limit(2e-4, 0.95), "fp16": Limit(0.01, 0.9), "bf16": Limit(0.05, 0.8), "int8": Limit(0.2, 0.8)}
 
 
 @dataclass
