@@ -60,7 +60,7 @@ def command_of(exporter: Exporter) -> click.Command:
     return options.SettingsCommand(
         exporter.name,
         callback=click.pass_context(lambda ctx, **given: _export(ctx, exporter, **given)),
-        help=f"{exporter.help}.\n\nTakes {exporter.takes}.",
+        help=f"{exporter.help[:1].upper()}{exporter.help[1:]}.\n\nTakes {exporter.takes}.",
         short_help=exporter.help,
         params=[
             click.Option(

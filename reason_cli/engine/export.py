@@ -88,7 +88,7 @@ def export(
         ends.save_pretrained(folder)
         report.say(f"{source.name}: comparing what was written with the model")
         prompts = prompts_for(source, template)
-        parity = compared(exporter, source, folder, options, prompts, threads)
+        parity = compared(exporter, source, folder, options, prompts, threads, report)
         record = {
             "format": exporter.name,
             "backend": exporter.backend,
@@ -177,10 +177,11 @@ def compared(
     options: Any,
     prompts: Sequence[Sequence[int]],
     threads: int,
+    report: Reporter,
 ) -> Parity:
     """What the artefact says beside what the model says. Raises `ReasonError` where that is not the same."""
     precision, padding = exporter.precision(options), source.tokenizer.pad_token_id
-    parity = compare(source.model, exporter.load(folder, threads), prompts, padding or 0, precision)
+    parity = compare(source.model, exporter.load(folder, threads), prompts, padding or 0, precision, report)
     wrong = parity.mismatch()
     if wrong:
         raise ReasonError(

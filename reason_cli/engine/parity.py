@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from reason_cli.api import Exported
+from reason_cli.engine.report import Reporter, Silent
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -23,6 +24,7 @@ BATCHES = ((2, 7), (3, 33))  # rows, tokens of each
 PADDED = (3, 17, 40)  # tokens of the rows of one batch
 PIECES = (1, 32, 5, 1, 31)  # tokens of one row, read in so many calls
 SAID = 64  # tokens that are said to each prompt
+WORK = len(LENGTHS) + len(BATCHES) + 1 + 4  # texts, and as much again as four of them for what is said
 
 
 @dataclass(frozen=True)
@@ -95,22 +97,39 @@ class Parity:
 
 @torch.no_grad()
 def compare(
-    model: PreTrainedModel, exported: Exported, prompts: Sequence[Sequence[int]], padding: int, precision: str
+    model: PreTrainedModel,
+    exported: Exported,
+    prompts: Sequence[Sequence[int]],
+    padding: int,
+    precision: str,
+    report: Reporter | None = None,
 ) -> Parity:
     """Compare them on the tokens of these prompts. `padding` is the id of the token to pad with."""
-    found = Parity(LIMITS[precision])
+    found, report = Parity(LIMITS[precision]), report or Silent()
     text = Text(prompts, longest_of(model))
-    for name, ids, mask in whole_texts(text, exported, padding):
-        ours = logits_of(model, ids, mask)
-        theirs, _ = exported.read(ids, mask, None, False)
-        real = slice(None) if mask is None else mask.bool()
-        found.note(name, ours[real], theirs[real])
-        last, _ = exported.read(ids, mask, None, True)
-        found.note(f"{name}, last token", ours[:, -1], last[:, 0])
-    if exported.continues:
-        in_pieces(model, exported, text, found)
-    said(model, exported, prompts, padding, found)
+    report.start("comparing", WORK)
+    try:
+        for done, (name, ids, mask) in enumerate(whole_texts(text, exported, padding)):
+            whole(model, exported, name, ids, mask, found)
+            report.update(done + 1, {"": f"differs by {found.largest:.2g}"})
+        if exported.continues:
+            in_pieces(model, exported, text, found)
+        said(model, exported, prompts, padding, found)
+    finally:
+        report.finish()
     return found
+
+
+def whole(
+    model: PreTrainedModel, exported: Exported, name: str, ids: Tensor, mask: Tensor | None, found: Parity
+) -> None:
+    """A batch that is read at once: all of its logits, and the last alone."""
+    ours = logits_of(model, ids, mask)
+    theirs, _ = exported.read(ids, mask, None, False)
+    real = slice(None) if mask is None else mask.bool()
+    found.note(name, ours[real], theirs[real])
+    last, _ = exported.read(ids, mask, None, True)
+    found.note(f"{name}, last token", ours[:, -1], last[:, 0])
 
 
 class Text:
