@@ -11,6 +11,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCau
 from reason_cli.engine import tokenizers
 from reason_cli.testing import byte_tokenizer, check_exporter
 
+pytestmark = pytest.mark.xdist_group("gguf")  # what one fixture exports, all of them read
+
 # The largest difference of a logit, as a share of the largest, that rounding the matrices explains.
 ROUNDING = {"f32": 1e-6, "f16": 1e-3, "bf16": 1e-2, "q8_0": 1e-2}
 

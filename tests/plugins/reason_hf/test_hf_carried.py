@@ -7,6 +7,8 @@ from reason_hf import carried
 
 from reason_cli import ReasonError
 
+pytestmark = pytest.mark.xdist_group("hf")  # what one fixture exports, all of them read
+
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):

@@ -24,6 +24,8 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 import json, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+
+pytestmark = pytest.mark.xdist_group("hf")  # what one fixture exports, all of them read
 torch.set_num_threads(1)
 for folder in sys.argv[1:]:
     how = {} if json.load(open(folder + "/config.json"))["model_type"] == "mamba" else {"trust_remote_code": True}

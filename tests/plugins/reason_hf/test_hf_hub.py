@@ -5,6 +5,8 @@ from reason_hf.exporter import HuggingFace, HuggingFaceOptions
 
 from reason_cli import ReasonError
 
+pytestmark = pytest.mark.xdist_group("hf")  # what one fixture exports, all of them read
+
 
 @pytest.fixture
 def hub(monkeypatch):

@@ -27,6 +27,8 @@ from reason_cli.engine.chat import Template
 from reason_cli.engine.export import export, graph_of
 from reason_cli.engine.parity import greedy
 
+pytestmark = pytest.mark.xdist_group("onnx")  # what one fixture exports, all of them read
+
 KINDS = {
     "fp32": OnnxOptions(),
     "fp16": OnnxOptions(precision="fp16"),
@@ -38,7 +40,7 @@ def mamba() -> Exportable:
     torch.manual_seed(0)
     tokenizer = testing.byte_tokenizer()
     architecture = Mamba()
-    model = architecture.build(MambaOptions(d_model=32, n_layer=2, scan="torch"), tokenizer).eval()
+    model = architecture.build(MambaOptions(d_model=32, n_layer=1, scan="torch"), tokenizer).eval()
     return source(model, tokenizer, architecture)
 
 
@@ -128,7 +130,7 @@ def test_graphs_are_valid_and_share_their_weights(artefacts, model, kind):
 def test_rounded_weights_are_smaller_and_their_scales_are_by_column(artefacts):
     exact, rounded = artefacts("mamba", "fp32"), artefacts("mamba", "int8")
     dtypes = Counter(value.const_value.dtype for value in ir.load(rounded / "step.onnx").graph.initializers.values())
-    assert dtypes[ir.DataType.INT8] >= 9  # four of each layer, and the head
+    assert dtypes[ir.DataType.INT8] >= 5  # four of its layer, and the head
     assert (rounded / "model.onnx.data").stat().st_size < (exact / "model.onnx.data").stat().st_size
     half = artefacts("mamba", "fp16")
     assert (half / "model.onnx.data").stat().st_size < (exact / "model.onnx.data").stat().st_size
@@ -136,7 +138,7 @@ def test_rounded_weights_are_smaller_and_their_scales_are_by_column(artefacts):
 
 def test_a_text_of_any_length_is_one_scan_in_each_layer(artefacts):
     nodes = Counter(node.op_type for node in onnx.load(artefacts("mamba", "fp32") / "model.onnx").graph.node)
-    assert nodes["Scan"] == 2 and nodes["Softplus"] == 2
+    assert nodes["Scan"] == 1 and nodes["Softplus"] == 1  # of its one layer
     assert not {"Loop", "If", "Where", "Reciprocal"} & set(nodes)
     body = next(n for n in onnx.load(artefacts("mamba", "fp32") / "model.onnx").graph.node if n.op_type == "Scan")
     graph = next(attribute.g for attribute in body.attribute if attribute.name == "body")

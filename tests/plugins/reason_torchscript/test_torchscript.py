@@ -15,6 +15,8 @@ from support import run
 from reason_cli import Exportable, ReasonError
 from reason_cli.testing import TinyLlama, TinyLlamaOptions, byte_tokenizer
 
+pytestmark = pytest.mark.xdist_group("torchscript")  # what one fixture exports, all of them read
+
 HYBRID = {"d_state": 4, "expand": 2, "n_head": 2, "n_kv_head": 1, "head_dim": 8, "window": 6}
 MODELS = {
     "mamba": (Mamba(), MambaOptions(d_model=32, n_layer=2, d_state=4)),
