@@ -33,13 +33,13 @@ from reason_cli.engine.statistics import wilson
 
 TASKS = {
     "sudoku": {
-        "train": ("--dataset", "sudoku@40000", "--style", "plain", "--max-steps", 600),
+        "train": ("--dataset", "sudoku@40000", "--style", "plain", "--max-steps", 600, "--micro-batch-size", 16),
         "eval": ("sudoku", "--max-new-tokens", 40),
         "latents": {"num_latents": 20, "hints": 0.5},  # the tokens of a grid, and its end
     },
     "stories": {
         "train": (
-            *("--dataset", "word-problems@6000", "--max-steps", 120),
+            *("--dataset", "word-problems@6000", "--max-steps", 120, "--micro-batch-size", 32),
             *("--set", "data.word-problems.min_steps=3", "--set", "data.word-problems.max_steps=3"),
             *("--set", "data.word-problems.magnitude=30"),
         ),
@@ -48,7 +48,7 @@ TASKS = {
     },
 }  # fmt: skip
 TUNING = (
-    *("--arch", "trm", "--precision", "fp32", "--micro-batch-size", 16, "--learning-rate", "3e-3"),
+    *("--arch", "trm", "--precision", "fp32", "--learning-rate", "3e-3"),
     *("--warmup-steps", 30, "--lr-scheduler", "linear", "--validation-split", 0, "--no-decontaminate"),
     *("--samples", 0, "--save-steps", 100_000, "--set", "data.prefill=<think>", "--set", "model.quantization=none"),
     *("--set", "model.max_seq_len=256", "--set", "model.d_latent=64", "--set", "model.n_head=4"),
