@@ -33,32 +33,28 @@ from reason_cli.engine.statistics import wilson
 
 TASKS = {
     "sudoku": {
-        "train": ("--dataset", "sudoku@40000", "--style", "plain", "--max-steps", 600),
+        "train": ("--dataset", "sudoku@40000", "--style", "plain", "--max-steps", 600, "--micro-batch-size", 16),
         "eval": ("sudoku", "--max-new-tokens", 40),
+        "latents": {"num_latents": 20, "hints": 0.5},  # the tokens of a grid, and its end
     },
     "stories": {
         "train": (
-            *("--dataset", "word-problems@6000", "--max-steps", 120),
+            *("--dataset", "word-problems@6000", "--max-steps", 120, "--micro-batch-size", 32),
             *("--set", "data.word-problems.min_steps=3", "--set", "data.word-problems.max_steps=3"),
             *("--set", "data.word-problems.magnitude=30"),
         ),
         "eval": ("word-problems", "--max-new-tokens", 80),
+        "latents": {"num_latents": 64},
     },
 }  # fmt: skip
 TUNING = (
-    *("--arch", "trm", "--precision", "fp32", "--micro-batch-size", 16, "--learning-rate", "3e-3"),
+    *("--arch", "trm", "--precision", "fp32", "--learning-rate", "3e-3"),
     *("--warmup-steps", 30, "--lr-scheduler", "linear", "--validation-split", 0, "--no-decontaminate"),
     *("--samples", 0, "--save-steps", 100_000, "--set", "data.prefill=<think>", "--set", "model.quantization=none"),
     *("--set", "model.max_seq_len=256", "--set", "model.d_latent=64", "--set", "model.n_head=4"),
     *("--set", "model.mlp_expand=2.0"),
 )
-LATENTS = {
-    "num_latents": 20,  # the tokens of a grid, and its end
-    "n_latent_steps": 2,
-    "n_deep_recursions": 1,
-    "n_supervision_steps": 3,
-    "hints": 0.5,
-}
+LATENTS = {"n_latent_steps": 2, "n_deep_recursions": 1, "n_supervision_steps": 3}
 VARIED = {
     "no draft": {"draft": 0, "hints": 0},
     "no hints": {"hints": 0},
@@ -91,8 +87,8 @@ def main() -> None:
     learn(folder / "base", "--profile", "base-small")
     tuned = Tuned(folder, given.task, given.questions)
     plain = [(ALONE, seed, {"use_trm": "false"}, 1.0) for seed in given.seeds]
-    thinking = [(THINKING, seed, LATENTS, 1.0) for seed in given.seeds]
-    varied = [(name, given.seeds[0], LATENTS | more, 1.0) for name, more in VARIED.items()]
+    thinking = [(THINKING, seed, tuned.latents, 1.0) for seed in given.seeds]
+    varied = [(name, given.seeds[0], tuned.latents | more, 1.0) for name, more in VARIED.items()]
     with ThreadPoolExecutor(given.at_once) as pool:
         list(pool.map(lambda job: tuned.run(*job), [*plain, *thinking]))
         ratio = tuned.cost(THINKING, given.seeds) / tuned.cost(ALONE, given.seeds)
@@ -113,6 +109,7 @@ class Tuned:
 
     def __init__(self, folder: Path, task: str, questions: int) -> None:
         self.folder, self.task, self.questions = folder, task, questions
+        self.latents = LATENTS | TASKS[task]["latents"]
 
     def path(self, name: str, seed: int) -> Path:
         """The run directory."""
@@ -183,7 +180,7 @@ def show_varied(tuned: Tuned, seed: int, console: Console) -> dict:
     """One seed: other numbers of latents, and other depths, as a curve to look at."""
     table = Table("varied, one seed", "accuracy", "", "processor seconds")
     found = {}
-    usual = ", ".join(f"{value} {key}" for key, value in LATENTS.items())
+    usual = ", ".join(f"{value} {key}" for key, value in tuned.latents.items())
     for name in (ALONE, THINKING, *VARIED):
         found[name] = one = figure(tuned.answers(name, seed)) | {"cost": tuned.cost(name, [seed])}
         label = f"{name} ({usual})" if name == THINKING else name
