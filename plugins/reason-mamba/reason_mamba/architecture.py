@@ -122,7 +122,7 @@ class Mamba(Architecture):
         """The model as a graph of tensors, its state two of them."""
         from reason_mamba.graph import MambaGraph
 
-        return MambaGraph(model, loop)  # type: ignore[arg-type]
+        return MambaGraph(model, loop)  # type: ignore[arg-type, return-value]
 
     def describe(self, model: PreTrainedModel) -> dict[str, str]:
         """The scan engine in use."""

@@ -17,7 +17,7 @@ def traced_engine(loop: str) -> ScanEngine:
     """An engine for graphs: `script`, a loop that TorchScript compiles; `scan`, torch's higher-order scan; `step`, for
     one token alone, no loop.
     """
-    walk = {"script": _scripted, "scan": lambda: higher_order, "step": lambda: None}[loop]()
+    walk: Any = None if loop == "step" else _scripted() if loop == "script" else higher_order
     scan = functools.partial(torch_engine.scan, loop=walk)
     return ScanEngine(loop, "for graphs that are traced", scan, torch_engine.conv_silu)
 
