@@ -35,7 +35,7 @@ class Formats(click.Group):
 @click.option("--list", "as_list", is_flag=True, help="Show formats, what each takes, and what is missing to use it.")
 @click.pass_context
 def export_command(ctx: click.Context, as_list: bool) -> None:
-    """Write a checkpoint in another format, and prove that it says the same.
+    """Write a checkpoint in another format, proven to say the same.
 
     What was written is read again and compared with the model before it gets its name: in several lengths and batches,
     padded, in pieces, and over 64 tokens said to each of 8 prompts. Where it differs, nothing is left.

@@ -24,7 +24,7 @@ BUILTIN = {
     "plan": "Show which presets can be trained here, or on a profile's card.",
     "grade": "Grade the answers of any tool, without a model.",
     "merge": "Merge an adapter into its base: one model that needs no other.",
-    "export": "Write a checkpoint in another format, and prove that it says the same.",
+    "export": "Write a checkpoint in another format, proven to say the same.",
     "compare": "Compare two evaluations of the same questions: did it get better?",
     "data": "List, show and check datasets before anything is trained on them.",
     "plugins": "List plugins: what each provides, and how it fared.",
