@@ -136,6 +136,7 @@ def test_the_list_says_where_a_plugin_is_from_and_what_it_provides(tiny):
         "architecture": ["tiny-llama", "tiny-llama-wide"],
         "dataset": ["additions"],
         "extractor": ["last-word"],
+        "exporter": ["state-dict"],
     }
     text = run("plugins").ok().out
     assert "reason-tiny 1.2.3" in text and "additions" in text
@@ -197,7 +198,7 @@ def test_only_the_contested_name_suffers(contested):
     run("train", "--arch", "small", "--tokenizer", "bytes", "--dataset", "more", "--dry-run").ok()
     run("--help").ok()
     conflicts = run("plugins", "--json").json()["conflicts"]
-    assert "dataset 'additions' is offered by plugins 'one' and 'two'" in conflicts and len(conflicts) == 4
+    assert "dataset 'additions' is offered by plugins 'one' and 'two'" in conflicts and len(conflicts) == 5
     assert "conflict: dataset 'additions'" in run("plugins").ok().out
 
 

@@ -9,6 +9,7 @@ from reason_hybrid.architecture import Hybrid, HybridOptions
 from reason_mamba.architecture import Mamba, MambaOptions
 from reason_trm.trm_architecture import TRM, TRMOptions
 from small_llama import save_llama
+from support import Said
 
 from reason_cli import Exportable
 from reason_cli.engine import export as engine
@@ -21,13 +22,6 @@ SETTINGS = {
     "data": {"datasets": ["gsm8k"], "prefill": "<think>\n", "system_prompt": ""},
     "train": {"learning_rate": 0.001},
 }
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def say(self, text):
-        pass
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -83,6 +77,6 @@ def exported(source, tmp_path_factory):
         # What follows the trigger is where a trm is more than its base.
         template = Template(prefill="<think>\n")
         how = HuggingFaceOptions()
-        return folder, engine.export(HuggingFace(), source(name), folder, how, template, Silent(), threads=1)
+        return folder, engine.export(HuggingFace(), source(name), folder, how, template, Said(), threads=1)
 
     return make

@@ -12,6 +12,8 @@ from reason_trm.puzzle_architecture import TRMPuzzle
 
 from reason_cli import Exportable
 
+pytestmark = pytest.mark.xdist_group("hf")  # what one fixture exports, all of them read
+
 # Another environment: nothing of this project can be imported.
 ALONE = """
 import sys
@@ -24,8 +26,6 @@ class Absent:
 sys.meta_path.insert(0, Absent())
 import json, torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
-
-pytestmark = pytest.mark.xdist_group("hf")  # what one fixture exports, all of them read
 torch.set_num_threads(1)
 for folder in sys.argv[1:]:
     how = {} if json.load(open(folder + "/config.json"))["model_type"] == "mamba" else {"trust_remote_code": True}
