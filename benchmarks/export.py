@@ -10,7 +10,7 @@ of a logit, and the share of 512 greedy tokens that are the same.
 
 Speed, one row at a time, `--threads` threads: tokens/s of a greedy answer of 128 tokens, and the seconds that a prompt
 of 1,000 tokens takes, each in turn with this project's own generation in PyTorch; what is told is the ratio of medians.
-With `--questions N` artefacts of `quickstart` and `base` answer N held-out word problems (`reason eval`).
+With `--questions N` artefacts of `quickstart`, `base` and `qlora` answer N held-out word problems (`reason eval`).
 """
 
 from __future__ import annotations
@@ -81,10 +81,16 @@ def main() -> None:
             if row and own:
                 row |= speed(own, artefact(folder, model, name), given.threads)
             if row and given.questions and model in TRAINED:
-                row["accuracy"] = accuracy(artefact(folder, model, name), given.questions, folder)
+                row["accuracy"] = accuracy(artefact(folder, model, name), given.questions, TRAINED[model], folder)
             rows += [row] if row else []
         if given.questions and model in TRAINED:
-            rows.append({"model": model, "format": "torch", "accuracy": accuracy(checkpoint, given.questions, folder)})
+            rows.append(
+                {
+                    "model": model,
+                    "format": "torch",
+                    "accuracy": accuracy(checkpoint, given.questions, TRAINED[model], folder),
+                }
+            )
     show(rows)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=2))
@@ -152,7 +158,16 @@ def trm(folder: Path) -> Path:
 
 
 MODELS: dict[str, Callable[[Path], Path]] = {one.__name__: one for one in (small, quickstart, base, hybrid, qlora, trm)}
-TRAINED = ("quickstart", "base")
+# Trained on stories, and how these are asked.
+SMALL_STORIES = (
+    "--max-new-tokens",
+    48,
+    "--set",
+    "data.word-problems.max_steps=2",
+    "--set",
+    "data.word-problems.magnitude=30",
+)
+TRAINED = {"quickstart": ("--max-new-tokens", 160), "base": SMALL_STORIES, "qlora": SMALL_STORIES}
 
 
 # ---- artefacts
@@ -189,10 +204,10 @@ def exported(checkpoint: Path, model: str, name: str, folder: Path, threads: int
     }
 
 
-def accuracy(checkpoint: Path, questions: int, folder: Path) -> float:
+def accuracy(checkpoint: Path, questions: int, how: tuple, folder: Path) -> float:
     """The share of held-out word problems that are answered rightly."""
     output = folder / f"{checkpoint.name}-eval"
-    asked = ("--checkpoint", checkpoint, "--output", output, "--no-report", "--json", "--max-new-tokens", 160)
+    asked = ("--checkpoint", checkpoint, "--output", output, "--no-report", "--json", *how)
     said = reason("eval", f"word-problems@{questions}", *asked, "--device", "cpu", log=folder / "eval.log")
     return json.loads(said)[0]["accuracy"]
 
