@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from patience import bounded
 from reason_answers.choice import Choice
 
 from reason_cli import testing
@@ -115,17 +115,11 @@ PIECES = [
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=ascii)
-def test_a_megabyte_takes_less_than_half_a_second(piece: str) -> None:
+def test_a_megabyte_of_anything(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
-    times = []
-    for _ in range(3):
-        begun = time.thread_time()
+    with bounded():
         choice.extract(text)
         choice.equal(text, "B")
-        times.append(time.thread_time() - begun)
-        if times[-1] < 0.25:
-            break
-    assert min(times) < 0.5
 
 
 def test_every_thread_reads_the_same() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from itertools import pairwise
 from random import Random
 
 import pytest
+from patience import bounded
 from reason_answers.expression import Math
 
 math = Math()
@@ -86,30 +86,23 @@ PIECES = [
 ]
 
 
-def seconds(left: str, right: str) -> float:
-    """The best of three, in time of this thread alone."""
-    times = []
-    for _ in range(3):
-        begun = time.thread_time()
+def read(left: str, right: str) -> None:
+    with bounded():
         math.extract(left)
         math.equal(left, right)
-        times.append(time.thread_time() - begun)
-        if times[-1] < 0.25:
-            break
-    return min(times)
 
 
 @pytest.mark.parametrize("piece", PIECES[::2], ids=ascii)
-def test_a_megabyte_takes_less_than_half_a_second(piece: str) -> None:
-    assert seconds(piece * (1_000_000 // len(piece)), "1") < 0.5
+def test_a_megabyte_of_anything(piece: str) -> None:
+    read(piece * (1_000_000 // len(piece)), "1")
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=ascii)
-def test_a_long_answer_of_anything_takes_less_than_half_a_second(piece: str) -> None:
+def test_a_long_answer_of_anything(piece: str) -> None:
     for length in (100, 1_999):  # those that are parsed
         answer = (piece * length)[:length]
-        assert seconds(answer, "1") < 0.5
-        assert seconds(f"{answer}1", f"1{answer}") < 0.5
+        read(answer, "1")
+        read(f"{answer}1", f"1{answer}")
 
 
 TOWERS = ["9^{9^{9}}", "9^{9^{9^{9}}}", "2^{99999999}", "(1/3)^{-99999999}", "9**9**9", "99999999!", "((9!)!)!", "9!!!"]
@@ -132,8 +125,8 @@ GIANTS = [
 
 @pytest.mark.parametrize("text", GIANTS, ids=lambda text: text[:40])
 def test_nothing_giant_is_worked_out(text: str) -> None:
-    assert seconds(text, "7") < 0.5
-    assert seconds(f"{text} + 1", f"1 + {text} + 0") < 0.5
+    read(text, "7")
+    read(f"{text} + 1", f"1 + {text} + 0")
     assert math.equal(text, f" {text}")
     assert not math.equal(text, "7")
 
@@ -142,7 +135,7 @@ def test_nothing_giant_is_worked_out(text: str) -> None:
 def test_a_sum_of_many_costly_terms_is_given_up(terms: int, told: bool) -> None:
     left = "+".join(f"\\sin({n}x)" for n in range(terms))
     right = "+".join(f"\\sin({n}x)" for n in reversed(range(terms)))
-    assert seconds(left, right) < 0.5
+    read(left, right)
     assert math.equal(left, right) is told
 
 
@@ -156,7 +149,7 @@ def test_a_sum_of_many_costly_terms_is_given_up(terms: int, told: bool) -> None:
 )
 def test_a_set_whose_items_are_costly_to_compare_is_given_up(mine: str, other: str) -> None:
     left, right = (", ".join(item.replace("N", str(n)) for n in range(40)) for item in (mine, other))
-    assert seconds(left, right) < 0.5
+    read(left, right)
     assert not math.equal(left, right)
 
 
@@ -164,17 +157,17 @@ def test_long_sets_are_compared_in_time() -> None:
     numbers = [str(n) for n in range(400)]
     assert math.equal(f"\\{{{', '.join(numbers)}\\}}", f"\\{{{', '.join(reversed(numbers))}\\}}")
     roots = [f"\\sqrt{{{n}}}" for n in range(2, 120)]
-    assert seconds(f"\\{{{','.join(roots)}\\}}", f"\\{{{','.join(roots[1:])}\\}}") < 0.5
+    read(f"\\{{{','.join(roots)}\\}}", f"\\{{{','.join(roots[1:])}\\}}")
     some = [f"\\sqrt{{{n}}}+x" for n in range(2, 40)]
     other = [f"x+\\sqrt{{{n}}}" for n in range(2, 40)]
-    assert seconds(",".join(some), ",".join(reversed(other))) < 0.5
+    read(",".join(some), ",".join(reversed(other)))
 
 
 @pytest.mark.parametrize("depth", [10, 20, 100, 5_000])
 def test_nesting_is_bounded(depth: int) -> None:
     for opening, closing in (("\\frac{1}{", "}"), ("{", "}"), ("(", ")"), ("\\sqrt{", "}"), ("[", "]"), ("x^{", "}")):
         text = opening * depth + "2" + closing * depth
-        assert seconds(text, "3") < 0.5
+        read(text, "3")
         assert math.equal(text, f"{text} ")
 
 
