@@ -293,6 +293,16 @@ class State:
     shape: tuple[int | str, ...]
     dtype: str = "float32"
 
+    def sizes(self, rows: int) -> list[int]:
+        """The shape for rows that have read nothing: of what grows, none."""
+        return [{"batch": rows}.get(size, 0) if isinstance(size, str) else size for size in self.shape]
+
+    def start(self, rows: int) -> Tensor:
+        """What is remembered of rows that have read nothing: zeros."""
+        import torch
+
+        return torch.zeros(self.sizes(rows), dtype=getattr(torch, self.dtype))
+
 
 @runtime_checkable
 class Graph(Protocol):
@@ -305,9 +315,6 @@ class Graph(Protocol):
 
     states: Sequence[State]
     forward_only: Sequence[int]
-
-    def start(self, rows: int) -> tuple[Tensor, ...]:
-        """What is remembered of rows that have read nothing: zeros, and no columns of what grows."""
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor

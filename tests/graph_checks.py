@@ -15,19 +15,19 @@ def check_graph(model, graph, vocabulary):
     torch.manual_seed(3)
     rows = [torch.randint(3, vocabulary, (length + sum(LATER),)) for length in LENGTHS]
     alone = [model(input_ids=row[None], use_cache=False).logits[0].float() for row in rows]
-    check_reading(graph, rows, alone)
+    check_reading(graph, rows, alone, graph.states)
     module = traced(graph, vocabulary)
     for _ in range(2):
-        check_reading(module, rows, alone, graph.start)
+        check_reading(module, rows, alone, graph.states)
 
 
-def check_reading(graph, rows, alone, start=None):
+def check_reading(graph, rows, alone, kept):
     """Rows (length,) as one batch that is padded on the left, and then on, against each row's logits alone."""
     width, later = max(LENGTHS), sum(LATER)
     ids, mask = (torch.zeros(len(rows), width, dtype=torch.long) for _ in range(2))
     for i, (row, length) in enumerate(zip(rows, LENGTHS, strict=True)):
         ids[i, width - length :], mask[i, width - length :] = row[:length], 1
-    states = (start or graph.start)(len(rows))
+    states = [state.start(len(rows)) for state in kept]
     given = [state.clone() for state in states]
     logits, *after = graph(ids, mask, torch.arange(width), *states)
     assert logits.dtype == torch.float32 and all(x.isfinite().all() for x in (logits, *after))
@@ -52,7 +52,7 @@ def traced(graph, vocabulary):
     """The graph in TorchScript, traced with two rows of five tokens after as many others."""
     ids = torch.randint(3, vocabulary, (2, 5))
     text = (ids, torch.ones_like(ids), torch.arange(5))
-    states = graph(*text, *graph.start(2))[1:]
+    states = graph(*text, *(state.start(2) for state in graph.states))[1:]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         inputs = {"forward": (*text, *states), "step": (ids[:, :1], *states)}

@@ -52,7 +52,7 @@ def says_the_same(graph: AttentionGraph, model: PreTrainedModel, vocabulary: int
     mask, last = torch.ones_like(ids), torch.arange(4, device=model.device)
     mask[0, :2] = 0
     try:
-        first, *states = graph(ids[:, :4], mask[:, :4], last, *graph.start(2))
+        first, *states = graph(ids[:, :4], mask[:, :4], last, *[state.start(2) for state in graph.states])
         second, *states = graph(ids[:, 4:7], mask[:, 4:7], last[:3], *states)
         third, *states = graph.step(ids[:, 7:], *states)
         said = torch.cat([first, second, third], 1)
@@ -79,15 +79,6 @@ class AttentionGraph(nn.Module):
         shape = ("batch", heads, "past", width)
         pairs = [State(f"{name}_{i}", shape) for i in range(config.num_hidden_layers) for name in ("key", "value")]
         self.states = (State("past_mask", ("batch", "past"), "int64"), *pairs)
-
-    def start(self, rows: int) -> tuple[Tensor, ...]:
-        """Nothing: no columns."""
-        sizes = {"batch": rows, "past": 0}
-        shapes = [[sizes[size] if isinstance(size, str) else size for size in state.shape] for state in self.states]
-        return tuple(
-            torch.zeros(shape, dtype=getattr(torch, state.dtype))
-            for shape, state in zip(shapes, self.states, strict=True)
-        )
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, past_mask: Tensor, *pairs: Tensor

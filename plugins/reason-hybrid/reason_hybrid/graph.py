@@ -57,10 +57,6 @@ class HybridGraph(MambaGraph):
             self.states += (State("tail", (layers, "batch", tail, 2 * g * c)),)
         self.states += (State("lengths", ("batch",), "int64"),)
 
-    def start(self, rows: int) -> tuple[Tensor, ...]:
-        """Zeros."""
-        return tuple(zeros(state, rows) for state in self.states)
-
     def forward(  # type: ignore[override]
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor
     ) -> tuple[Tensor, ...]:
@@ -115,12 +111,6 @@ class HybridGraph(MambaGraph):
         cos, sin = rotation(at, self.config.head_dim, self.config.rope_theta)
         sights = sights_of(at, None, real, self.config)
         return Place(None, at, cos, sin, begins=False, lengths=None, step=None, sights=sights)
-
-
-def zeros(state: State, rows: int) -> Tensor:
-    """A state of so many rows."""
-    shape = [rows if size == "batch" else int(size) for size in state.shape]
-    return torch.zeros(shape, dtype=getattr(torch, state.dtype))
 
 
 def stacked(layers: list[Any]) -> Tensor:

@@ -44,11 +44,6 @@ class MambaGraph(nn.Module):
             State("ssm", (layers, "batch", e, config.state_size)),
         )
 
-    def start(self, rows: int) -> tuple[Tensor, ...]:
-        """Zeros."""
-        shapes = [[rows if size == "batch" else int(size) for size in state.shape] for state in self.states]
-        return tuple(torch.zeros(shape) for shape in shapes)
-
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, conv: Tensor, ssm: Tensor
     ) -> tuple[Tensor, ...]:

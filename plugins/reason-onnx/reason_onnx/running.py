@@ -11,7 +11,7 @@ import onnxruntime
 import torch
 from torch import Tensor
 
-from reason_cli import Exported, ReasonError
+from reason_cli import Exported, ReasonError, State
 from reason_onnx.writing import FORMAT
 
 SILENT = 3  # onnxruntime's level of errors
@@ -26,23 +26,19 @@ class Running(Exported):
         told = self.reading.get_modelmeta().custom_metadata_map
         if told.get("reason.format") != FORMAT:
             raise ReasonError(f"{folder / 'model.onnx'} is of a format that is not known here", "export it again")
-        self.states: list[dict[str, Any]] = json.loads(told["reason.states"])
+        self.states = [State(**state) for state in json.loads(told["reason.states"])]
         self.forward_only: list[int] = json.loads(told["reason.forward_only"])
-        self.outputs = ["logits", *(f"{state['name']}_out" for state in self.states)]
+        self.outputs = ["logits", *(f"{state.name}_out" for state in self.states)]
 
     def start(self, rows: int) -> tuple[np.ndarray, ...]:
-        """What is remembered of rows that have read nothing: zeros, and nothing of what grows."""
-        sizes = {"batch": rows}
-        return tuple(
-            np.zeros([sizes.get(size, 0) if isinstance(size, str) else size for size in state["shape"]], state["dtype"])
-            for state in self.states
-        )
+        """What is remembered of rows that have read nothing."""
+        return tuple(np.zeros(state.sizes(rows), state.dtype) for state in self.states)
 
     def read(self, input_ids: Tensor, attention_mask: Tensor | None, state: Any, last: bool) -> tuple[Tensor, Any]:
         """See `reason_cli.Exported.read`."""
         ids = input_ids.numpy()
         remembered = self.start(len(ids)) if state is None else state
-        feed = dict(zip((one["name"] for one in self.states), remembered, strict=True))
+        feed = dict(zip((one.name for one in self.states), remembered, strict=True))
         feed["input_ids"] = ids
         length = ids.shape[1]
         steps = length == 1 and not np.isin(ids, self.forward_only).any()

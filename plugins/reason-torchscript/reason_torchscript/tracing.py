@@ -35,13 +35,9 @@ class Module(nn.Module):
 
     def start(self, input_ids: Tensor) -> tuple[Tensor, ...]:
         """The states of as many rows as input_ids (b, l) has, which have read nothing: zeros, of what grows none."""
-        sizes = {"batch": input_ids.shape[0]}
+        rows = input_ids.shape[0]
         return tuple(
-            input_ids.new_zeros(
-                [sizes.get(size, 0) if isinstance(size, str) else size for size in state.shape],
-                dtype=getattr(torch, state.dtype),
-            )
-            for state in self.graph.states
+            input_ids.new_zeros(state.sizes(rows), dtype=getattr(torch, state.dtype)) for state in self.graph.states
         )
 
 

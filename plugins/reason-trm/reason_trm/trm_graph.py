@@ -54,15 +54,6 @@ class TRMGraph(nn.Module):
             *pairs,
         )
 
-    def start(self, rows: int) -> tuple[Tensor, ...]:
-        """Nothing: zeros, and no columns."""
-        shapes = [
-            [{"batch": rows}.get(size, 0) if isinstance(size, str) else size for size in s.shape] for s in self.states
-        ]
-        return tuple(
-            torch.zeros(shape, dtype=getattr(torch, s.dtype)) for shape, s in zip(shapes, self.states, strict=True)
-        )
-
     def forward(
         self,
         input_ids: Tensor,

@@ -33,7 +33,7 @@ def test_what_is_remembered_is_named_where_there_is_any(hybrid):
 @torch.no_grad()
 def test_states_begin_as_zeros_and_keep_their_size(hybrid):
     graph = Hybrid().graph(hybrid(), "script")
-    states = graph.start(2)
+    states = [state.start(2) for state in graph.states]
     assert not any(state.any() for state in states)
     ids = torch.randint(0, 256, (2, 9))
     _, *after = graph(ids, torch.ones_like(ids), torch.arange(9), *states)

@@ -25,7 +25,8 @@ def test_the_graph_says_what_the_model_says(model, config):
 def test_every_loop_says_the_same(model, ids):
     given = (ids, torch.ones_like(ids), torch.arange(ids.shape[1]))
     read = [
-        graph(*given, *graph.start(len(ids))) for graph in (Mamba().graph(model, loop) for loop in ("script", "scan"))
+        graph(*given, *(state.start(len(ids)) for state in graph.states))
+        for graph in (Mamba().graph(model, loop) for loop in ("script", "scan"))
     ]
     for one, other in zip(*read, strict=True):
         assert (one - other).abs().max() < 1e-5

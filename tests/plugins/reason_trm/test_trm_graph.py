@@ -63,7 +63,7 @@ def test_texts_with_and_without_a_trigger_in_one_batch(model, rows):
     assert isinstance(graph, Graph)
     ids, mask = padded(rows)
     for read in (graph, traced(graph, 256)):
-        logits, *_ = read(ids, mask, torch.arange(ids.shape[1]), *graph.start(len(rows)))
+        logits, *_ = read(ids, mask, torch.arange(ids.shape[1]), *(state.start(len(rows)) for state in graph.states))
         for i, alone in enumerate(said(model, rows)):
             assert (logits[i, -len(alone) :] - alone).abs().max() < CLOSE, i
 
@@ -72,7 +72,7 @@ def test_texts_with_and_without_a_trigger_in_one_batch(model, rows):
 @torch.no_grad()
 def test_pieces_before_through_and_after_the_trigger(model, rows, pieces):
     graph = TRM().graph(model, "scan")
-    row, states, read = rows[0][None], graph.start(1), []
+    row, states, read = rows[0][None], [state.start(1) for state in graph.states], []
     for piece in row.split(cut(row.shape[1], pieces), 1):
         if piece.shape[1] == 1 and int(piece) not in graph.forward_only:
             logits, *states = graph.step(piece, *states)
