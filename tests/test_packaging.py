@@ -39,6 +39,13 @@ def test_pins_are_public_versions_so_that_any_build_of_torch_fits():
         assert re.fullmatch(r"\d+(\.\d+)+", version), f"{name}=={version}"
 
 
+@pytest.mark.xdist_group("together")
+def test_what_one_worker_is_to_run_it_runs(request):
+    """Where groups are lost, which nobody says, every worker makes again what one would make for all."""
+    grouped = getattr(request.config.option, "loadgroup", False)
+    assert request.node.nodeid.endswith("@together") or not grouped
+
+
 def test_tox_has_tests_lint_and_types():
     tox = configparser.ConfigParser()
     tox.read(ROOT / "tox.ini", encoding="utf-8")
