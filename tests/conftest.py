@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -32,17 +33,28 @@ def pytest_xdist_auto_num_workers(config):
     return max(1, min(os.cpu_count() or 1, psutil.virtual_memory().available // WORKER_BYTES))
 
 
+def pytest_collection_finish():
+    """What the imports left behind stays: every run that ends collects garbage, and would look through it anew."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def isolated(request, tmp_path, monkeypatch):
-    """No setting of the person who runs the tests reaches them; plugins' own tests may see REASON_DATA."""
+def isolated(request, tmp_path_factory, monkeypatch):
+    """No setting of the person who runs the tests reaches them; plugins' own tests may see REASON_DATA.
+
+    pytest looks through all folders of a test's name to number a new one: a test that asks for none gets another.
+    """
+    asked = "tmp_path" in request.fixturenames
+    place = request.getfixturevalue("tmp_path") if asked else Path(tempfile.mkdtemp(dir=tmp_path_factory.getbasetemp()))
     keep = {"REASON_DATA"} if "plugins" in request.path.parts else set()
     for name in [n for n in os.environ if n.startswith("REASON_") and n not in keep]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(place / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
     monkeypatch.setenv("NO_COLOR", "1")
     if "plugins" not in request.path.parts:
-        monkeypatch.chdir(tmp_path)
+        monkeypatch.chdir(place)
 
 
 @pytest.fixture

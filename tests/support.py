@@ -157,7 +157,7 @@ class Said:
 TINY = (
     *("--arch", "tiny-llama", "--device", "cpu", "--precision", "fp32"),
     *("--micro-batch-size", "8", "--learning-rate", "3e-3", "--warmup-steps", "2", "--logging-steps", "1"),
-    *("--samples", "1", "--validation-split", "0.1", "--threads", "1"),
+    *("--samples", "1", "--set", "eval.max_new_tokens=16", "--validation-split", "0.1", "--threads", "1"),
 )
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -24,6 +25,7 @@ SOURCES = sorted([*CORE.rglob("*.py"), *(p for folder in PLUGINS for p in folder
 ids = [str(path.relative_to(ROOT)) for path in SOURCES]
 
 
+@cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
@@ -41,16 +43,20 @@ def runtime_nodes(node: ast.AST, *, functions: bool) -> Iterator[ast.AST]:
         yield from runtime_nodes(child, functions=functions)
 
 
-def imports(path: Path, *, functions: bool = True) -> Iterator[str]:
+@cache
+def imports(path: Path, *, functions: bool = True) -> tuple[str, ...]:
     """Dotted names that a file imports: `from a import b` gives `a.b`."""
-    for node in runtime_nodes(tree_of(path), functions=functions):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = ".".join([*_package(path, node.level), *filter(None, [node.module])])
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
-            yield from filter(None, map(literal_start, node.args[:1]))
+    return tuple(name for node in runtime_nodes(tree_of(path), functions=functions) for name in imported_by(node, path))
+
+
+def imported_by(node: ast.AST, path: Path) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = ".".join([*_package(path, node.level), *filter(None, [node.module])])
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        yield from filter(None, map(literal_start, node.args[:1]))
 
 
 def _package(path: Path, level: int) -> list[str]:

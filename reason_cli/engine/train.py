@@ -317,11 +317,12 @@ def _sampler(job: TrainJob, ready: Ready, report: Reporter, writer: Any):
     data = ready.data
     examples = [item for item in data.held_out if isinstance(item, Example)][: job.train.samples]
     prompts = [prompt_text(data.tokenizer, e.question, data.encoder.template) for e in examples]
+    decoding = Decoding(max_new_tokens=min(SAMPLE_TOKENS, job.eval.max_new_tokens))
 
     def show(step: int) -> None:
         with whole(ready.model):
             asked = prompts if processes.is_first() else []
-            answers = answer(ready.model, data.tokenizer, asked, Decoding(max_new_tokens=SAMPLE_TOKENS))
+            answers = answer(ready.model, data.tokenizer, asked, decoding)
         for number, (example, given) in enumerate(zip(examples, answers, strict=False), 1):
             said = " ".join(given.text.split())
             report.say(f"  sample {number}: {example.question} -> {said} (expected {example.answer})")
