@@ -139,16 +139,18 @@ def test_they_are_kept_on_request_and_the_evaluation_says_so(tiny, benchmark, ro
     assert "they are trained on, as you asked" in result.err
     (data,) = record(tmp_path / "run")["run"]["data"]
     assert data["dropped"] == 0 and data["contaminated"] == {"gsm8k:test": {"question": 8}}
-    graded = run("eval", "gsm8k", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
+    graded = run("eval", "gsm8k", "--no-report", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
     assert "contaminated: the model was trained on 8 rows that hold test questions of gsm8k:test" in graded.err
     assert json.loads(graded.out)[0]["contamination"] == 8
 
 
 def test_a_clean_run_is_told_apart_from_one_that_nobody_searched(tiny, benchmark, rows, tmp_path):
     train_tiny(tmp_path / "run", data=("--dataset", rows), steps=2).ok()
-    graded = run("eval", "gsm8k", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
+    graded = run("eval", "gsm8k", "--no-report", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
     assert json.loads(graded.out)[0]["contamination"] == 0
-    graded = run("eval", "additions@5", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
+    graded = run(
+        "eval", "additions@5", "--no-report", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json"
+    ).ok()
     assert json.loads(graded.out)[0]["contamination"] is None
 
 
@@ -320,7 +322,7 @@ def test_a_stream_leaves_out_held_out_rows_and_test_questions(tiny, benchmark, r
     assert facts["held_out_rows"] >= 1 and facts["data"][0]["streamed"]
     assert "rows are searched for test questions of gsm8k:test" in result.err
     assert re.search(rf"rows read: {re.escape(str(rows))} [\d,]+; [\d,]+ held out or with test questions", result.err)
-    graded = run("eval", "gsm8k", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
+    graded = run("eval", "gsm8k", "--no-report", "--checkpoint", tmp_path / "run", "--max-new-tokens", 4, "--json").ok()
     assert json.loads(graded.out)[0]["contamination"] == 0
 
 

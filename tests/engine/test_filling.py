@@ -176,5 +176,7 @@ def test_the_option_reaches_generation():
 
 def test_the_flag_is_recorded_in_the_results(trained, tiny):
     for flag, value in (("--calculator", True), ("--no-calculator", False)):
-        (results,) = run("eval", "additions", "--limit", 2, "--checkpoint", trained[0], flag, "--json").json()
+        (results,) = run(
+            "eval", "additions", "--limit", 2, "--no-report", "--checkpoint", trained[0], flag, "--json"
+        ).json()
         assert results["settings"]["calculator"] is value

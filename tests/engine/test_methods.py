@@ -110,7 +110,9 @@ def test_a_run_of_grpo_is_a_run_like_any_other(reinforced, trained):
 
 
 def test_what_grpo_trained_is_evaluated_like_any_other(reinforced):
-    results = run("eval", "additions@5", "--checkpoint", reinforced[0], "--max-new-tokens", 8, "--json").json()
+    results = run(
+        "eval", "additions@5", "--no-report", "--checkpoint", reinforced[0], "--max-new-tokens", 8, "--json"
+    ).json()
     assert results[0]["n"] == 5
 
 

@@ -61,7 +61,9 @@ def test_a_run_goes_on_and_is_evaluated_with_passes_skipped(tmp_path):
     run = tmp_path / "run"
     train(run, "train.save_steps=2", "train.eval_steps=2", "data.validation_split=0.1")
     support.run("train", "--resume", str(run), "--max-steps", "6").ok()
-    said = support.run("eval", "word-problems@4", "--checkpoint", str(run), "--max-new-tokens", "4", "--json").ok()
+    said = support.run(
+        "eval", "word-problems@4", "--no-report", "--checkpoint", str(run), "--max-new-tokens", "4", "--json"
+    ).ok()
     assert json.loads(said.out)[0]["n"] == 4
     for figure in ("loss", "eval_loss"):
         assert [line["step"] for line in lines(run) if figure in line] == [2, 4, 6]

@@ -95,7 +95,9 @@ def test_a_resumed_run_keeps_its_adapter(tuned):
 
 def test_it_is_evaluated_as_any_run_is(tuned):
     folder, _ = tuned
-    found = run("eval", "word-problems@3", "--checkpoint", folder, "--max-new-tokens", 4, "--json").json()
+    found = run(
+        "eval", "word-problems@3", "--no-report", "--checkpoint", folder, "--max-new-tokens", 4, "--json"
+    ).json()
     assert found[0]["n"] == 3
 
 

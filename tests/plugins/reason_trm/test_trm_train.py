@@ -79,7 +79,7 @@ def test_it_is_graded_and_more_steps_at_test_are_another_evaluation(tuned):
     folder, _ = tuned
     for steps in (0, 3):
         asked = ("--set", f"model.steps_at_test={steps}", "--max-new-tokens", 4, "--json")
-        assert run("eval", "word-problems@3", "--checkpoint", folder, *asked).json()[0]["n"] == 3
+        assert run("eval", "word-problems@3", "--no-report", "--checkpoint", folder, *asked).json()[0]["n"] == 3
     assert len(list(folder.glob("eval/*/results.json"))) == 2
 
 
@@ -110,5 +110,7 @@ def test_a_token_of_its_own_is_added_to_the_tokenizer(llama_base, tmp_path):
     train(llama_base, tmp_path / "run", *more, quantization="none").ok()
     names = weights(tmp_path / "run" / "final")
     assert names["base.model.embed_tokens.weight"].shape[0] == 262
-    found = run("eval", "word-problems@2", "--checkpoint", tmp_path / "run", "--max-new-tokens", 3, "--json").json()
+    found = run(
+        "eval", "word-problems@2", "--no-report", "--checkpoint", tmp_path / "run", "--max-new-tokens", 3, "--json"
+    ).json()
     assert found[0]["settings"]["prefill"] == "<ponder>"
