@@ -34,6 +34,7 @@ from reason_cli.api import (
 )
 from reason_cli.errors import ReasonError
 from reason_cli.hookspecs import hookimpl
+from reason_cli.quiet import quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +74,13 @@ def model_folder(base: str) -> Path:
     return folder_of(name, revision)
 
 
+def same_model(one: str, other: str) -> bool:
+    """Whether two names, ids of the hub or folders, are of one model; a folder may have moved."""
+    from reason_cli.engine import identity
+
+    return identity.same_model(one, other)
+
+
 __all__ = [
     "AnswerExtractor",
     "Architecture",
@@ -103,4 +111,6 @@ __all__ = [
     "linear_cross_entropy",
     "model_folder",
     "option",
+    "quiet",
+    "same_model",
 ]

@@ -129,6 +129,7 @@ ROOMS = {
     "api": {"errors"},
     "calculator": set(),
     "loss": set(),
+    "quiet": set(),
     "hookspecs": {"api"},
     "toml": {"errors"},
     "profiles": {"toml", "errors"},
@@ -136,9 +137,9 @@ ROOMS = {
     "runs": {"toml", "errors"},
     "plugins": {"hookspecs", "api", "errors"},
     "testing": {"api", "plugins", "errors"},
-    "engine": {"api", "calculator", "config", "runs", "errors"},
+    "engine": {"api", "calculator", "config", "runs", "errors", "quiet"},
     "cli": {"api", "config", "profiles", "runs", "plugins", "hookspecs", "engine", "errors"},
-    "__init__": {"api", "calculator", "errors", "hookspecs", "loss"},
+    "__init__": {"api", "calculator", "errors", "hookspecs", "loss", "quiet"},
     "__main__": {"cli"},
 }
 # A fake model needs a tokenizer: inside a function, so that importing `testing` stays light.

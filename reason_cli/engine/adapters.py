@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from reason_cli.engine.identity import same_model
+from reason_cli.errors import ReasonError
+from reason_cli.quiet import quiet
+from reason_cli.runs import ADAPTER
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,7 +25,19 @@ def is_adapted(model: Any) -> bool:
 
 def weights(model: PreTrainedModel) -> dict[str, Tensor]:
     """The adapter's tensors by the names under which a checkpoint has them."""
-    return {f"base_model.model.{name}": tensor for name, tensor in model.get_adapter_state_dict().items()}
+    with quiet():  # peft remarks that tokens were added
+        return {f"base_model.model.{name}": tensor for name, tensor in model.get_adapter_state_dict().items()}
+
+
+def check_base(model: PreTrainedModel, folder: Path) -> None:
+    """Raises `ReasonError` when the adapter of a checkpoint was trained on another base than the model is."""
+    own = json.loads((folder / ADAPTER).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if own and not same_model(own, str(model.name_or_path)):
+        raise ReasonError(
+            f"the adapter {folder} was trained on {own}, not on {model.name_or_path}",
+            "name its base with --set model.base=…",
+            usage=True,
+        )
 
 
 def load(model: PreTrainedModel, folder: Path) -> None:

@@ -22,6 +22,16 @@ def weights_sha256(folder: Path) -> str:
     return _sha256(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
 
+def same_model(one: str, other: str) -> bool:
+    """Whether two names, ids of the hub or folders, are of one model.
+
+    Folders that are both there are compared themselves. Else the last parts of the names are, as one may have moved.
+    """
+    if Path(one).is_dir() and Path(other).is_dir():
+        return Path(one).samefile(other)
+    return Path(one).name.casefold() == Path(other).name.casefold()
+
+
 @cache
 def _sha256(files: tuple[tuple[Path, int, int], ...]) -> str:
     """Of names and contents; size and time of change only tell one state of a file from another."""

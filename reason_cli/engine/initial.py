@@ -10,6 +10,7 @@ from reason_cli.engine import adapters
 from reason_cli.engine.chat import has_chat_template
 from reason_cli.engine.identity import weights_sha256
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.resume import check_fits
 from reason_cli.engine.subject import fetch
 from reason_cli.errors import ReasonError, first_line
 from reason_cli.runs import ADAPTER, Checkpoint, Run
@@ -44,6 +45,7 @@ def first_model(job: TrainJob, tokenizer: PreTrainedTokenizerBase, resume: Path 
         return job.architecture.build(job.options, tokenizer)
     if (folder / ADAPTER).is_file():
         model = job.architecture.build(job.options, tokenizer)  # loaded as it stands it would not be trained
+        check_fits(model, folder)
         adapters.load(model, folder)
         return model
     model = load_weights(job, folder)

@@ -60,10 +60,12 @@ def check_tokenizer(job: TrainJob, run: Run) -> None:
 
 
 def check_fits(model: PreTrainedModel, checkpoint: Path) -> None:
-    """Refuse a model of another shape than the checkpoint: the Trainer would load what fits and say nothing."""
+    """Refuse a model of another base or shape than the checkpoint: the Trainer would load what fits and say nothing."""
     from safetensors import safe_open
 
     adapted = adapters.is_adapted(model)
+    if adapted:
+        adapters.check_base(model, checkpoint)
     file_name = adapters.WEIGHTS if adapted else "model.safetensors"
     with safe_open(checkpoint / file_name, "pt") as file:
         saved = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118

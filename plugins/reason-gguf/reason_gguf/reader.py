@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from copy import deepcopy
 from io import StringIO
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reason_cli import Exported, ReasonError
+from reason_cli import Exported, ReasonError, quiet
 
 
 class Mamba(Exported):
@@ -48,27 +46,9 @@ def read(folder: Path, name: str) -> Mamba:
     from transformers import MambaForCausalLM
 
     try:
-        with quiet():
+        with quiet(), redirect_stderr(StringIO()):  # one of its bars cannot be turned off
             model: Any = MambaForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ReasonError(f"cannot read {folder / name}: {line}", "export it anew") from error
     return Mamba(model.eval())
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without bars, and hints at faster kernels."""
-    from transformers.utils import logging
-
-    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings(), redirect_stderr(StringIO()):  # one of its bars cannot be turned off
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if bars:
-            logging.enable_progress_bar()

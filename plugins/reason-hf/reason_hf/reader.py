@@ -10,8 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from reason_cli import Exported, ReasonError
-from reason_hf.quiet import quiet
+from reason_cli import Exported, ReasonError, quiet
 
 # Of transformers' own, those that keep a state alone. Their forward pass takes several tokens after one as if there
 # were none, so these go in one by one. Other recurrent models of its own have a text read anew at each call.

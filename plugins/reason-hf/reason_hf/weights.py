@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from reason_hf.quiet import quiet
+from reason_cli import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

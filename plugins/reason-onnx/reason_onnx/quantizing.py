@@ -11,7 +11,7 @@ import onnx
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxscript import ir
 
-from reason_onnx.tracing import quietly
+from reason_cli import quiet
 
 TURNED = "_turned"
 
@@ -23,7 +23,7 @@ def quantized(models: Mapping[str, ir.Model], folder: Path) -> dict[str, ir.Mode
     """
     found = {}
     for name, model in models.items():
-        with tempfile.TemporaryDirectory(dir=folder) as place, quietly():
+        with tempfile.TemporaryDirectory(dir=folder) as place, quiet():
             exact, rounded = Path(place) / "exact.onnx", Path(place) / "rounded.onnx"
             fold_transposed(model)
             ir.save(model, exact, external_data="exact.onnx.data")

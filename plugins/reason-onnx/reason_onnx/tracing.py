@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from onnxscript import ir
 from torch import Tensor, nn
 
-from reason_cli import Graph, ReasonError, State
+from reason_cli import Graph, ReasonError, State, quiet
 from reason_onnx.tidying import tidied
 
 MODEL, STEP = "model.onnx", "step.onnx"
@@ -70,7 +67,7 @@ def _traced(
     shapes = [*inputs.values(), *(state.shape for state in states)]
     dtypes = ["int64"] * len(inputs) + [state.dtype for state in states]
     free = [{axis: size for axis, size in enumerate(shape) if isinstance(size, str)} for shape in shapes]
-    with quietly(), torch.no_grad():
+    with quiet(), torch.no_grad():
         try:
             program = torch.onnx.export(
                 module.eval(),
@@ -109,16 +106,3 @@ def example(shape: Sequence[int | str], dtype: str) -> Tensor:
     """What is traced with: zeros, which stand for token 0, for columns 0 and for an empty state."""
     sizes = [SIZES.get(size, OTHER) if isinstance(size, str) else size for size in shape]
     return torch.zeros(sizes, dtype=getattr(torch, dtype))
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Nothing of what torch and onnxruntime remark on the way."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reason_cli import ReasonError
+from reason_cli import ReasonError, same_model
 from reason_qlora.base import load_base
 from reason_qlora.targets import chosen
 
@@ -54,7 +54,7 @@ def load_adapter(path: Path, options: QLoraOptions) -> PreTrainedModel:
     Raises `ReasonError` when the options name another base than the adapter was trained on, or it does not fit.
     """
     own = base_of(path)
-    if options.base and Path(options.base).name.casefold() != Path(own).name.casefold():
+    if options.base and not same_model(options.base, own):
         raise ReasonError(
             f"the adapter {path} was trained on {own}, not on {options.base}", "leave model.base out", usage=True
         )

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reason_cli import Exported, ReasonError
-from reason_torchscript.tracing import MODEL, quietly
+from reason_cli import Exported, ReasonError, quiet
+from reason_torchscript.tracing import MODEL
 
 
 class Running(Exported):
@@ -21,7 +21,7 @@ class Running(Exported):
             raise ReasonError(f"{folder} has no {MODEL}", "export it again")
         torch.set_num_threads(threads)
         try:
-            with quietly():
+            with quiet():
                 self.model: Any = torch.jit.load(str(path), map_location="cpu").eval()
         except (RuntimeError, ValueError, OSError) as error:
             raise ReasonError(f"torch cannot read {path}: {str(error).splitlines()[0]}", "export it again") from None

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import logging
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from reason_cli import Graph, ReasonError
+from reason_cli import Graph, ReasonError, quiet
 
 MODEL = "model.pt"
 READING = ("input_ids", "attention_mask", "logits_to_keep")
@@ -57,7 +54,7 @@ def save(graph: Graph, folder: Path) -> None:
     ids = torch.arange(ROWS * LENGTH).view(ROWS, LENGTH)
     text = (ids, torch.ones_like(ids), torch.arange(LENGTH))
     module = Module(graph).eval()
-    with quietly(), torch.no_grad():
+    with quiet(), torch.no_grad():
         states = graph.forward(*text, *module.start(ids))[1:]  # in which what grows has columns
         inputs = {"forward": (*text, *states), "step": (ids[:, :1], *states), "start": (ids,)}
         try:
@@ -67,20 +64,3 @@ def save(graph: Graph, folder: Path) -> None:
                 f"torch cannot trace the model: {str(error).strip().splitlines()[0]}", "please report it"
             ) from error
         torch.jit.save(traced, str(folder / MODEL))
-
-
-@contextmanager
-def quietly() -> Iterator[None]:
-    """Without what torch says of TorchScript's age and of what is constant in a trace, the shapes of weights, and
-    without what transformers says when all attributes of a model are looked at.
-    """
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            yield
-    finally:
-        logging.disable(before)

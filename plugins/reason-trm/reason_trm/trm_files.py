@@ -14,7 +14,7 @@ from reason_qlora.adapter import add_adapter
 from reason_qlora.architecture import QLoraOptions
 from reason_qlora.base import load_base
 
-from reason_cli import ReasonError
+from reason_cli import ReasonError, same_model
 
 from .puzzle_architecture import around_question, end_of_line
 from .trm_architecture import TRMOptions, adapter_of
@@ -98,7 +98,7 @@ def load(path: Path, options: TRMOptions) -> PreTrainedModel:
 
     config = TRMConfig.from_pretrained(path)
     config.steps_at_test, config.halt_at_test = options.steps_at_test, options.halt_at_test and config.halting
-    if options.base and Path(options.base).name.casefold() != Path(config.base).name.casefold():
+    if options.base and not same_model(options.base, config.base):
         problem = f"{path} was trained on {config.base}, not on {options.base}"
         raise ReasonError(problem, "leave model.base out", usage=True)
     model: Any = put_together(config, _base(config, options))

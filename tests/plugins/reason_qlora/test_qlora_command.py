@@ -93,6 +93,16 @@ def test_a_resumed_run_keeps_its_adapter(tuned):
     assert result.code == 2 and "error: the settings make another model than" in result.err
 
 
+def test_a_new_run_begins_with_an_adapter_on_its_own_base_alone(tuned, base, tmp_path):
+    folder, _ = tuned
+    other = shutil.copytree(base, tmp_path / base.name)
+    said = train(other, tmp_path / "a", "--init-from", folder)
+    assert said.code == 2 and f"was trained on {base}, not on {other}" in said.err.splitlines()[-1]
+    said = train(base, tmp_path / "b", "--init-from", folder, "--set", "model.r=8")
+    assert said.code == 2 and "the settings make another model than" in said.err.splitlines()[-1]
+    assert "UserWarning" not in train(base, tmp_path / "c", "--init-from", folder, steps=1).ok().err
+
+
 def test_it_is_evaluated_as_any_run_is(tuned):
     folder, _ = tuned
     found = run(
