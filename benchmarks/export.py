@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--formats", nargs="+", choices=list(FORMATS), default=list(FORMATS))
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument(
-        "--questions", type=int, default=0, help="held-out questions to artefacts of `quickstart` and `base`"
+        "--questions", type=int, default=0, help="held-out questions to artefacts of `quickstart`, `base` and `qlora`"
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-speed", action="store_true", help="measure no speed")
@@ -84,13 +84,8 @@ def main() -> None:
                 row["accuracy"] = accuracy(artefact(folder, model, name), given.questions, TRAINED[model], folder)
             rows += [row] if row else []
         if given.questions and model in TRAINED:
-            rows.append(
-                {
-                    "model": model,
-                    "format": "torch",
-                    "accuracy": accuracy(checkpoint, given.questions, TRAINED[model], folder),
-                }
-            )
+            own_accuracy = accuracy(checkpoint, given.questions, TRAINED[model], folder)
+            rows.append({"model": model, "format": "torch", "accuracy": own_accuracy})
     show(rows)
     if given.json:
         given.json.write_text(json.dumps(rows, indent=2))
@@ -160,12 +155,8 @@ def trm(folder: Path) -> Path:
 MODELS: dict[str, Callable[[Path], Path]] = {one.__name__: one for one in (small, quickstart, base, hybrid, qlora, trm)}
 # Trained on stories, and how these are asked.
 SMALL_STORIES = (
-    "--max-new-tokens",
-    48,
-    "--set",
-    "data.word-problems.max_steps=2",
-    "--set",
-    "data.word-problems.magnitude=30",
+    *("--max-new-tokens", 48, "--set", "data.word-problems.max_steps=2"),
+    *("--set", "data.word-problems.magnitude=30"),
 )
 TRAINED = {"quickstart": ("--max-new-tokens", 160), "base": SMALL_STORIES, "qlora": SMALL_STORIES}
 
