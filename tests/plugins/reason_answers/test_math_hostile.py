@@ -8,7 +8,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from patience import bounded
+from patience import MOST, SHORT, bounded
 from reason_answers.expression import Math
 
 math = Math()
@@ -86,15 +86,15 @@ PIECES = [
 ]
 
 
-def read(left: str, right: str) -> None:
-    with bounded():
+def read(left: str, right: str, most: float = SHORT) -> None:
+    with bounded(most):
         math.extract(left)
         math.equal(left, right)
 
 
 @pytest.mark.parametrize("piece", PIECES[::2], ids=ascii)
 def test_a_megabyte_of_anything(piece: str) -> None:
-    read(piece * (1_000_000 // len(piece)), "1")
+    read(piece * (1_000_000 // len(piece)), "1", MOST)
 
 
 @pytest.mark.parametrize("piece", PIECES, ids=ascii)
