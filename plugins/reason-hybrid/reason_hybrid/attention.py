@@ -11,6 +11,7 @@ Glossary:
     r  documents, see `Layout`     h  query heads of one scale
     l  length                      g  key and value heads
     n  entries                     c  head_dim
+                                   w  window
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from .cache import HybridCache, Rings
 from .config import HybridConfig
 from .layout import Layout
 
+BLOCK = 64  # queries that are asked together where several tokens go on from a cache
+
 
 @dataclass(frozen=True)
 class Step:
@@ -38,13 +41,35 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Sight:
-    """For several tokens per row that go on from a cache, of one scale: numbers (b, l) of the entries that the tokens
-    belong to or end, of which are kept (b, l), and what each token sees, (b, 1, l, window + 1 + l): slots and new ones.
+class Onward:
+    """For several tokens per row that go on from a cache. Rows are laid out anew, (b, m): so that column 0 of keys is
+    a position that all scales divide, `base`, with the last tokens before the new ones where that is not the first of
+    these; and column 0 of queries the position before it, which is the first that has base / s whole entries behind it.
+
+    queries (b, m): the new tokens, by flat index; tokens (b, l): and back. keys (b, m): the same among the tail and the
+    new tokens. cos, sin (b, m, 1, c / 2): the rotation of keys. scales: what each of them needs.
     """
 
-    numbers: Tensor
+    queries: Tensor
+    tokens: Tensor
+    keys: Tensor
+    cos: Tensor
+    sin: Tensor
+    scales: list[Span]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The entries of one scale, from number base / s - w on: those of the ring and then the new ones.
+
+    known (b, w + 1): the ring's slots in that order; kept (b, w + 1): of each slot the entry that it holds afterwards.
+    Queries are asked in blocks: near (blocks * (w + block),) are the entries that blocks look at, sees (b * blocks, 1,
+    block, w + block) which of them each query sees.
+    """
+
+    known: Tensor
     kept: Tensor
+    near: Tensor
     sees: Tensor
 
 
@@ -54,7 +79,7 @@ class Place:
 
     positions (r or 1, l): of each token in its document. cos, sin (r or 1, l, 1, c / 2): its rotation.
     begins: whether all documents begin here, or rows go on from a cache. lengths (r,): real tokens of each, None: all.
-    step, sights: what the attention to a cache needs, of one token per row or of several.
+    step, onward: what the attention to a cache needs, of one token per row or of several.
     """
 
     layout: Layout | None
@@ -64,7 +89,7 @@ class Place:
     begins: bool
     lengths: Tensor | None
     step: Step | None
-    sights: list[Sight] | None = None
+    onward: Onward | None = None
 
 
 def rotation(positions: Tensor, head_dim: int, theta: float) -> tuple[Tensor, Tensor]:
@@ -97,26 +122,46 @@ def step_of(positions: Tensor, config: HybridConfig) -> Step:
     return Step(slots, visible, pool)
 
 
-def sights_of(positions: Tensor, lengths: Tensor | None, real: Tensor | None, config: HybridConfig) -> list[Sight]:
-    """What `HierarchicalAttention.read_on` needs for tokens at positions (b, l), so many of each row, `lengths` (b,).
+def onward_of(
+    before: Tensor, padding: Tensor | int, after: Tensor, length: int, config: HybridConfig, block: int = BLOCK
+) -> Onward:
+    """What `HierarchicalAttention.read_on` needs for `length` columns of new tokens.
 
-    real (b, l) says which are no padding, where that stands on the left, at position -1; None: all.
+    Of each row (b,): how many tokens were read before, and are after; padding is so many columns on the left, and only
+    where nothing was read before. `block` queries at most are asked together.
     """
-    before = positions[:, :1].clamp(min=0)  # (b, 1), how many tokens
-    last = positions[:, -1:] if lengths is None else before + lengths[:, None] - 1
-    slots, window = torch.arange(config.window + 1, device=positions.device), config.window
-    sights = []
-    for scale in (2**i for i in range(config.n_scale)):
-        numbers, whole = (positions + 1) // scale, (positions + 1) % scale == 0  # (b, l)
-        whole = whole if real is None else whole & real
-        newest, known = (last + 1) // scale, before // scale  # (b, 1): after the new tokens, and before them
-        held = known - (known - slots) % (window + 1)  # (b, window + 1): what slots hold
-        there = torch.cat([(held >= 0) & (held > known - window), whole], dim=1)[:, None]
-        number = torch.cat([held, numbers], dim=1)[:, None]
-        sees = (number <= numbers[..., None]) & (number > numbers[..., None] - window) & there
-        kept = whole & (numbers <= newest) & (numbers > newest - window)
-        sights.append(Sight(numbers, kept, sees[:, None]))
-    return sights
+    largest, window, device = 2 ** (config.n_scale - 1), config.window, before.device
+    before, after = before[:, None], after[:, None]
+    padding = padding[:, None] if isinstance(padding, Tensor) else padding
+    width = ((length + largest - 1) // largest + 1) * largest  # m
+    rows, columns = torch.arange(before.shape[0], device=device)[:, None], torch.arange(width, device=device)
+    over = before % largest  # tokens between `base` and the first new one
+    base, shift = before - over, padding - over  # new token j stands in column j - shift
+    queries = (columns + shift - 1).clamp(0, length - 1) + rows * length
+    tokens = (torch.arange(length, device=device) - shift + 1).clamp(min=0) + rows * width
+    joined = largest - 1 + length
+    keys = (columns + shift + largest - 1).clamp(max=joined - 1) + rows * joined
+    cos, sin = rotation(base + columns, config.head_dim, config.rope_theta)
+    block = min(block, window)
+    scales = [span_of(base // s, after // s, width // s, window, block) for s in (2**i for i in range(config.n_scale))]
+    return Onward(queries, tokens, keys, cos, sin, scales)
+
+
+def span_of(base: Tensor, newest: Tensor, entries: int, window: int, block: int) -> Span:
+    """One scale's part: the number (b, 1) of its last entry at `base` and at the end, and how many queries there are.
+
+    Blocks are no dimension of what is computed with here: a graph traced with one of them would stay with one.
+    """
+    slots = torch.arange(window + 1, device=base.device)
+    known = (base - window + slots) % (window + 1)
+    kept = newest - (newest - slots) % (window + 1) - base + window
+    blocks, wide = (entries + block - 1) // block, window + block  # not -(-a // b), which ONNX rounds the other way
+    each = torch.arange(blocks * wide, device=base.device)
+    near = each // wide * block + each % wide
+    there = (near >= window - base).unflatten(1, (-1, wide)).flatten(0, 1)  # entry 0 is the first that there is
+    behind, at = torch.arange(wide, device=base.device), torch.arange(block, device=base.device)[:, None]
+    sees = there[:, None] & (behind > at) & (behind <= at + window)
+    return Span(known, kept, near.clamp(max=window + entries), sees.unsqueeze(1))
 
 
 class HierarchicalAttention(nn.Module):
@@ -147,8 +192,8 @@ class HierarchicalAttention(nn.Module):
         elif place.begins:
             y = self.read(q, k, v, place, rings)
         else:
-            assert rings is not None and place.sights is not None
-            y = self.read_on(q, k, v, place, place.sights, rings)
+            assert rings is not None and place.onward is not None
+            y = self.read_on(q, k, v, place, place.onward, rings)
         return self.o_proj(y if place.layout is None else place.layout.rows(y))
 
     def read(self, q: Tensor, k: Tensor, v: Tensor, place: Place, rings: Rings | None) -> Tensor:
@@ -177,17 +222,11 @@ class HierarchicalAttention(nn.Module):
 
     def remember(self, rings: Rings, i: int, keys: Tensor, values: Tensor, place: Place) -> None:
         """Keep entries (b, g, n, c) of the i-th scale, from the learned one on, that the row's next token may see."""
-        numbers = torch.arange(keys.shape[2], device=keys.device).expand(len(keys), -1)
-        last = place.positions[:, -1].expand(len(keys)) if place.lengths is None else self.ends(place)
-        newest = ((last + 1) // self.scales[i])[:, None]
-        kept = (numbers <= newest) & (numbers > newest - self.window)
-        rings.write(i, numbers, kept, keys.detach(), values.detach())
-
-    @staticmethod
-    def ends(place: Place) -> Tensor:
-        """The position of each row's last real token (r,); one less than its first where it has none."""
-        assert place.lengths is not None
-        return place.positions[:, 0] + place.lengths - 1
+        read = place.positions[:, -1].expand(len(keys)) + 1 if place.lengths is None else place.lengths
+        newest = (read // self.scales[i])[:, None]
+        slots = torch.arange(self.window + 1, device=keys.device)
+        kept = (newest - (newest - slots) % (self.window + 1)).clamp(min=0)  # where there is none so far, any
+        rings.write(i, *(rings.entries(x.detach(), kept) for x in (keys, values)))
 
     def remember_tail(self, rings: Rings, k: Tensor, v: Tensor, place: Place) -> Tensor:
         """Keep the last real tokens of each row; gives the keys and values (b, t + l, 2 g c) with those before them."""
@@ -201,21 +240,23 @@ class HierarchicalAttention(nn.Module):
             rings.write_tail(joined.gather(1, columns[..., None].expand(-1, -1, joined.shape[2])).detach())
         return joined
 
-    def read_on(self, q: Tensor, k: Tensor, v: Tensor, place: Place, sights: list[Sight], rings: Rings) -> Tensor:
-        """Several tokens after those that the rings hold; what each sees is a mask over slots and new tokens."""
-        joined = self.remember_tail(rings, k, v, place)
+    def read_on(self, q: Tensor, k: Tensor, v: Tensor, place: Place, onward: Onward, rings: Rings) -> Tensor:
+        """Several tokens after those that the rings hold: q (b, l, z h, c), k and v (b, l, g, c) to (b, l, z h c)."""
+        joined = taken(self.remember_tail(rings, k, v, place), onward.keys)  # (b, m, 2 g c)
+        q = taken(q, onward.queries)
         read = []
-        for i, (queries, sight) in enumerate(zip(q.split(self.heads, dim=2), sights, strict=True)):
-            pooled = means(joined, self.scales[i], rings.tail.shape[1])  # (b, l, 2 g c)
-            pk, pv = pooled.unflatten(-1, (-1, self.head_dim)).chunk(2, dim=2)
-            keys = rotate(self.k_norm(pk).to(v.dtype), place.cos, place.sin).transpose(1, 2)
-            values = pv.transpose(1, 2)
-            all_keys = torch.cat([rings.keys[:, i].to(v.dtype), keys], dim=2)
-            all_values = torch.cat([rings.values[:, i].to(v.dtype), values], dim=2)
-            y = attend(queries.transpose(1, 2), all_keys, all_values, mask=sight.sees)
-            read.append(y.transpose(1, 2).flatten(2))
-            rings.write(i, sight.numbers, sight.kept, keys.detach(), values.detach())
-        return torch.cat(read, dim=-1)
+        for i, (scale, queries) in enumerate(zip(self.scales, q.split(self.heads, dim=2), strict=True)):
+            span, ends = onward.scales[i], slice(scale - 1, None, scale)
+            pooled = joined.unflatten(1, (-1, scale)).mean(2) if scale > 1 else joined
+            pk, pv = pooled.unflatten(-1, (-1, self.head_dim)).chunk(2, dim=2)  # (b, n, g, c)
+            keys = rotate(self.k_norm(pk).to(v.dtype), onward.cos[:, ends], onward.sin[:, ends])
+            known = (rings.entries(x[:, i], span.known).to(v.dtype) for x in (rings.keys, rings.values))
+            both = zip(known, (keys, pv), strict=True)
+            keys, values = (torch.cat([old, new.transpose(1, 2)], dim=2) for old, new in both)
+            y = banded(dealt(queries, scale), keys, values, span)
+            read.append(together(y, scale).flatten(2))
+            rings.write(i, *(rings.entries(x.detach(), span.kept) for x in (keys, values)))
+        return taken(torch.cat(read, dim=-1), onward.tokens)
 
     def step(self, q: Tensor, k: Tensor, v: Tensor, place: Place, step: Step, rings: Rings) -> Tensor:
         """One token per row: q (b, 1, z h, c), k and v (b, 1, g, c) to (b, 1, z h c); the rings change in place."""
@@ -234,10 +275,9 @@ class HierarchicalAttention(nn.Module):
         return torch.cat(read, dim=1).unsqueeze(1)
 
 
-def means(x: Tensor, count: int, before: int) -> Tensor:
-    """Of each token of x (b, before + l, d) but the first `before`, the mean with the `count` - 1 ahead of it."""
-    first = before - count + 1
-    return torch.stack([x[:, first + i : x.shape[1] - count + 1 + i] for i in range(count)]).mean(0)
+def taken(x: Tensor, index: Tensor) -> Tensor:
+    """Tokens of x (b, l, ...) by flat index (b, m): (b, m, ...)."""
+    return x.flatten(0, 1)[index]
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None) -> Tensor:
@@ -256,17 +296,34 @@ def by_entries(q: Tensor, scale: int) -> Tensor:
     The tokens that have n whole entries behind them, at positions scale * n - 1 to scale * n + scale - 2, are dealt out
     to `scale` heads: so each head asks once per entry, and what it may see is plain causal attention over entries.
     """
-    rows, length, heads, width = q.shape
+    length = q.shape[1]
     entries = length // scale + 1
-    q = F.pad(q, (0, 0, 0, 0, 1, entries * scale - length - 1))
-    return q.view(rows, entries, scale, heads, width).permute(0, 3, 2, 1, 4).reshape(rows, -1, entries, width)
+    return dealt(F.pad(q, (0, 0, 0, 0, 1, entries * scale - length - 1)), scale)
 
 
 def by_tokens(y: Tensor, scale: int, length: int) -> Tensor:
     """What `by_entries` made, back as tokens (r, l, h c)."""
-    rows, _, entries, width = y.shape
-    y = y.view(rows, -1, scale, entries, width).permute(0, 3, 2, 1, 4)
-    return y.reshape(rows, entries * scale, -1)[:, 1 : length + 1]
+    return together(y, scale).flatten(2)[:, 1 : length + 1]
+
+
+def dealt(q: Tensor, scale: int) -> Tensor:
+    """q (r, n * scale, h, c) with the tokens of each entry side by side, as heads: (r, h * scale, n, c)."""
+    return q.unflatten(1, (-1, scale)).permute(0, 3, 2, 1, 4).flatten(1, 2)
+
+
+def together(y: Tensor, scale: int) -> Tensor:
+    """What `dealt` made, one after another again."""
+    return y.unflatten(1, (-1, scale)).permute(0, 3, 2, 1, 4).flatten(1, 2)
+
+
+def banded(q: Tensor, k: Tensor, v: Tensor, span: Span) -> Tensor:
+    """Attention of queries (b, heads, n, c), in blocks, to k and v (b, g, w + 1 + n, c), in the order of `span`."""
+    rows, _, entries, _ = q.shape
+    block, wide = span.sees.shape[-2:]
+    q = F.pad(q, (0, 0, 0, (entries + block - 1) // block * block - entries)).unflatten(2, (-1, block))
+    k, v = (x.index_select(2, span.near).unflatten(2, (-1, wide)) for x in (k, v))
+    y = attend(*(x.transpose(1, 2).flatten(0, 1) for x in (q, k, v)), mask=span.sees)
+    return y.unflatten(0, (rows, -1)).transpose(1, 2).flatten(2, 3)[:, :, :entries]
 
 
 def windowed(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:

@@ -31,23 +31,14 @@ class Rings:
     def tensors(self) -> tuple[Tensor, Tensor, Tensor]:
         return self.keys, self.values, self.tail
 
-    def write(self, scale: int, numbers: Tensor, kept: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Put entries of a scale into their slots: keys, values (b, g, n, c), numbers (b or 1, n), where kept (b, n).
+    @staticmethod
+    def entries(x: Tensor, index: Tensor) -> Tensor:
+        """Of entries (b, g, n, c) those of an index (b, m): (b, g, m, c)."""
+        return x.gather(2, index[:, None, :, None].expand(-1, x.shape[1], -1, x.shape[3]))
 
-        Of those kept no two may want one slot.
-        """
-        self.keys[:, scale], self.values[:, scale] = self.written(scale, numbers, kept, keys, values)
-
-    def written(self, scale: int, numbers: Tensor, kept: Tensor, keys: Tensor, values: Tensor) -> list[Tensor]:
-        """The keys and values (b, g, window + 1, c) of a scale as they are after `write`."""
-        window = self.keys.shape[3]
-        slots = torch.where(kept, numbers % window, window)  # what is not kept goes to a slot that is thrown away
-        index = slots[:, None, :, None].expand_as(keys)
-        after = []
-        for rings, entries in ((self.keys[:, scale], keys), (self.values[:, scale], values)):
-            wide = torch.cat([rings, torch.empty_like(rings[:, :, :1])], dim=2)
-            after.append(wide.scatter(2, index, entries.to(rings.dtype))[:, :, :window])
-        return after
+    def write(self, scale: int, keys: Tensor, values: Tensor) -> None:
+        """Keep these keys and values (b, g, window + 1, c) of a scale, in the order of their slots."""
+        self.keys[:, scale], self.values[:, scale] = keys, values
 
     def write_tail(self, tail: Tensor) -> None:
         """Keep this as `tail`."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reason_cli import State
 
-from .attention import Place, rotation, sights_of
+from .attention import BLOCK, Place, onward_of, rotation
 from .cache import HybridCache, Rings
 
 
@@ -26,9 +26,9 @@ class GraphRings(Rings):
         self.after: list[list[Tensor]] = []
         self.tail_after = tail
 
-    def write(self, scale: int, numbers: Tensor, kept: Tensor, keys: Tensor, values: Tensor) -> None:
+    def write(self, scale: int, keys: Tensor, values: Tensor) -> None:
         """As `Rings.write`; scales come in their order."""
-        self.after.append(self.written(scale, numbers, kept, keys, values))
+        self.after.append([keys, values])
 
     def write_tail(self, tail: Tensor) -> None:
         """As `Rings.write_tail`."""
@@ -79,7 +79,7 @@ class HybridGraph(MambaGraph):
         cache.conv, cache.ssm = list(given["conv"].unbind(0)), list(given["ssm"].unbind(0))
         if self.config.n_scale:
             cache.rings = [*map(GraphRings, *(x.unbind(0) for x in self.rings(given)))]
-            place = self.place(mask, given["lengths"])
+            place = self.place(mask, given["lengths"], ids.shape[1])
         hidden, scanned = backbone.embeddings(ids), None if mask is None else mask.float()
         for layer in backbone.layers:
             hidden, _ = layer(hidden, engine, scanned, None, cache, place)
@@ -104,13 +104,14 @@ class HybridGraph(MambaGraph):
         keys, values = (torch.where(learned, nothing[:, i], x) for i, x in enumerate((keys, values)))
         return keys, values, given.get("tail", none)
 
-    def place(self, mask: Tensor | None, lengths: Tensor) -> Place:
+    def place(self, mask: Tensor | None, lengths: Tensor, length: int) -> Place:
         """Where new tokens stand: behind those that were read, and padding at -1."""
         at = lengths[:, None] if mask is None else lengths[:, None] + mask.cumsum(1) - 1
-        real = None if mask is None else mask > 0
+        real = torch.full_like(lengths, length) if mask is None else mask.sum(1)
         cos, sin = rotation(at, self.config.head_dim, self.config.rope_theta)
-        sights = sights_of(at, None, real, self.config)
-        return Place(None, at, cos, sin, begins=False, lengths=None, step=None, sights=sights)
+        block = 2**self.config.n_scale if mask is None else BLOCK  # one token needs no more
+        onward = onward_of(lengths, length - real, lengths + real, length, self.config, block)
+        return Place(None, at, cos, sin, begins=False, lengths=None, step=None, onward=onward)
 
 
 def stacked(layers: list[Any]) -> Tensor:

@@ -30,7 +30,7 @@ from transformers import AutoModelForCausalLM
 from transformers import initialization as init
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from .attention import HierarchicalAttention, Place, rotation, sights_of, step_of
+from .attention import HierarchicalAttention, Place, onward_of, rotation, step_of
 from .cache import HybridCache
 from .config import HybridConfig
 from .layout import layout_of
@@ -223,7 +223,7 @@ class HybridModel(HybridPreTrainedModel, MambaModel):
         layout = layout_of(mask, positions, hidden.shape[:2])
         length = hidden.shape[1] if layout is None else layout.source.shape[1]
         at, begins = torch.arange(length, device=hidden.device)[None], True
-        step, sights = None, None
+        step, onward = None, None
         if isinstance(cache, HybridCache):
             lengths, begins = cache.started(config, hidden), cache.seen == 0
             at = at + lengths[:, None]
@@ -232,9 +232,10 @@ class HybridModel(HybridPreTrainedModel, MambaModel):
             if cache.steps_in_place(0, hidden, mask):
                 step = step_of(cache.lengths, config)
             else:
-                sights = sights_of(at, real, None, config)
+                after = cache.lengths + (length if real is None else real)
+                onward = onward_of(cache.lengths, 0, after, length, config)
         cos, sin = rotation(at, config.head_dim, config.rope_theta)
-        return Place(layout, at, cos, sin, begins, real, step, sights)
+        return Place(layout, at, cos, sin, begins, real, step, onward)
 
 
 class HybridForCausalLM(HybridPreTrainedModel, MambaForCausalLM):
