@@ -35,20 +35,31 @@ class Running(Exported):
         return tuple(np.zeros(state.sizes(rows), state.dtype) for state in self.states)
 
     def read(self, input_ids: Tensor, attention_mask: Tensor | None, state: Any, last: bool) -> tuple[Tensor, Any]:
-        """See `reason_cli.Exported.read`."""
-        ids = input_ids.numpy()
+        """See `reason_cli.Exported.read`. What `step` cannot read begins a piece: before it a model has less to do."""
+        ids, mask = input_ids.numpy(), None if attention_mask is None else attention_mask.long().numpy()
+        cut = int(np.isin(ids, self.forward_only).any(0).argmax())  # 0: nowhere, or at once
+        if not cut:
+            logits, after = self.piece(ids, mask, state, last)
+            return torch.from_numpy(logits), after
+        masks = (None, None) if mask is None else (mask[:, :cut], mask[:, cut:])
+        before, between = self.piece(ids[:, :cut], masks[0], state, last)
+        logits, after = self.piece(ids[:, cut:], masks[1], between, last)
+        return torch.from_numpy(logits if last else np.concatenate([before, logits], 1)), after
+
+    def piece(self, ids: np.ndarray, mask: np.ndarray | None, state: Any, last: bool) -> tuple[np.ndarray, Any]:
+        """`read` in one call of a graph."""
         remembered = self.start(len(ids)) if state is None else state
         feed = dict(zip((one.name for one in self.states), remembered, strict=True))
         feed["input_ids"] = ids
         length = ids.shape[1]
         steps = length == 1 and not np.isin(ids, self.forward_only).any()
-        if state is not None and steps and attention_mask is None:
+        if state is not None and steps and mask is None:
             logits, *after = self.stepping.run(self.outputs, feed)
         else:
-            feed["attention_mask"] = np.ones_like(ids) if attention_mask is None else attention_mask.long().numpy()
+            feed["attention_mask"] = np.ones_like(ids) if mask is None else mask
             feed["logits_to_keep"] = np.arange(length - 1 if last else 0, length, dtype=np.int64)
             logits, *after = self.reading.run(self.outputs, feed)
-        return torch.from_numpy(logits), tuple(after)
+        return logits, tuple(after)
 
 
 def session(path: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -8,7 +8,7 @@ from onnxscript.ir.passes.common import RemoveUnusedNodesPass
 
 def tidied(model: ir.Model) -> ir.Model:
     """A graph without the choice between x and softplus(x), and with norms that onnxruntime knows as such."""
-    for node in list(model.graph):
+    for node in list(ir.traversal.RecursiveGraphIterator(model.graph)):
         if node.op_type == "Where":
             _softplus(node)
         elif node.op_type == "Mul":

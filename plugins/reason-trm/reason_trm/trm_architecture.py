@@ -146,7 +146,7 @@ class TRM(Architecture):
         """The model as a graph of tensors, where its base can be one."""
         from reason_trm.trm_graph import trm_graph
 
-        return trm_graph(model)  # type: ignore[arg-type, return-value]
+        return trm_graph(model, loop)  # type: ignore[arg-type, return-value]
 
     def merge(self, path: Path, output: Path, options: TRMOptions, dtype: str) -> Mapping[str, Any]:
         """The thinker, and the base with its LoRA merged into it, in a folder that needs no other."""

@@ -1,20 +1,24 @@
 """The recursive reasoner as a graph of tensors, for exporters: the base's keys and values go in and come out, and with
 them what is to be thought about.
 
-In a graph no row can wait for another, nor a column be left out: new tokens are read as if nothing were thought of; the
-latents follow; and the same tokens are read once more after these. Masks say which of the three a token is seen in. So
-reading a text takes twice the work and twice the slots; a single token takes neither, as long as it is no trigger.
+In a graph no row can wait for another, nor a column be left out: new tokens are read as if nothing were thought of; and
+where a row begins to think, the latents follow, and the same tokens are read once more after these. Masks say which of
+the three a token is seen in. So a piece in which some row begins to think takes twice the work and twice the slots, and
+a text is read fastest in two pieces, of which the second begins at the trigger; any other piece takes neither. A trace
+of TorchScript's has no branches: there every piece takes both.
 
 Glossary: as `trm_model`'s, and p slots of the past, s tokens that may be thought about.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from reason_cli import State
 
@@ -23,11 +27,11 @@ from .stretches import Stretches
 from .trm_model import TRMForCausalLM
 
 
-def trm_graph(model: TRMForCausalLM) -> TRMGraph | None:
-    """The graph of a model whose base attends to everything before; of another None."""
+def trm_graph(model: TRMForCausalLM, loop: str) -> TRMGraph | None:
+    """The graph of a model whose base attends to everything before; of another None. `loop`: `Architecture.graph`."""
     config: Any = model.base.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    return TRMGraph(model) if kinds == {"full_attention"} else None
+    return TRMGraph(model, loop) if kinds == {"full_attention"} else None
 
 
 class TRMGraph(nn.Module):
@@ -36,9 +40,9 @@ class TRMGraph(nn.Module):
     `seen` (b, s, e), what may be thought about; of each layer of the base `key_N` and `value_N` (b, heads, p, c).
     """
 
-    def __init__(self, model: TRMForCausalLM) -> None:
+    def __init__(self, model: TRMForCausalLM, loop: str) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.branches = model, loop != "script"
         self.forward_only = (model.config.trigger,) if model.thinker is not None else ()
         config: Any = model.base.config.get_text_config()
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
@@ -79,16 +83,51 @@ class TRMGraph(nn.Module):
         if self.model.thinker is not None:
             tokens, tokens_mask = torch.cat([tokens, input_ids], 1), torch.cat([tokens_mask, before.long()], 1)
             seen = torch.cat([seen, self.model.thinker.states(embeddings, hidden)], 1)
-            memory, middle = self.latents(tokens, tokens_mask > 0, seen)
-            begins = later.any(1)
-            slots = torch.cat([begins[:, None].expand(-1, memory.shape[1]), later], 1)
-            places = torch.cat([middle, later.cumsum(1) - 1], 1)
-            both = torch.cat([memory.to(embeddings.dtype), embeddings], 1)
-            after, real, pairs = self.read(both, slots, count[:, None] + places, real, pairs)
-            hidden = torch.where(later[..., None], after[:, memory.shape[1] :], hidden)
-            count, thought = count + later.sum(1), thought | begins.long()
+            of = Stretches.of(tokens, tokens_mask > 0, self.model.config)
+            stretches = (of.place, of.length, of.middle, of.line, of.column)
+            given = (hidden, embeddings, later, count, seen, *stretches, real, *pairs)
+            hidden, real, *after = self.either(later.any(), self.again, self.as_read, given)
+            pairs = tuple(after)
+            count, thought = count + later.sum(1), thought | later.any(1).long()
         logits = self.model.score(hidden.index_select(1, logits_to_keep))
         return logits, real, count, thought, tokens, tokens_mask, seen, *pairs
+
+    def either(
+        self, which: Tensor, yes: Callable[..., Any], no: Callable[..., Any], given: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """What one of two makes of `given`; `yes` of both, which can do without, where a graph has no branches."""
+        if self.branches and torch.compiler.is_compiling():
+            return torch.cond(which, yes, no, given)
+        return yes(*given) if not self.branches or bool(which) else no(*given)
+
+    def again(
+        self,
+        hidden: Tensor,
+        embeddings: Tensor,
+        later: Tensor,
+        count: Tensor,
+        seen: Tensor,
+        place: Tensor,
+        length: Tensor,
+        middle: Tensor,
+        line: Tensor,
+        column: Tensor,
+        real: Tensor,
+        *pairs: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Hidden states (b, l, e), those of `later` tokens as they are after the latents; slots and pairs of all."""
+        memory = self.latents(seen, Stretches(place, length, middle, line, column))
+        slots = torch.cat([later.any(1)[:, None].expand(-1, memory.shape[1]), later], 1)
+        places = torch.cat([middle, later.cumsum(1) - 1], 1)
+        both = torch.cat([memory.to(embeddings.dtype), embeddings], 1)
+        after, real, pairs = self.read(both, slots, count[:, None] + places, real, pairs)
+        return torch.where(later[..., None], after[:, memory.shape[1] :], hidden), real, *pairs
+
+    @staticmethod
+    def as_read(hidden: Tensor, *given: Tensor) -> tuple[Tensor, ...]:
+        """The same where no row begins to think. What a branch gives may not be what it was given: copies."""
+        real, *pairs = given[9:]
+        return hidden.clone(), real.clone(), *(x.clone() for x in pairs)
 
     def step(
         self,
@@ -122,21 +161,32 @@ class TRMGraph(nn.Module):
             inputs_embeds=embeddings,
             attention_mask=lowered.masked_fill(~sees, torch.finfo(embeddings.dtype).min),
             position_ids=positions.clamp(min=0),
-            past_key_values=DynamicCache(list(zip(pairs[::2], pairs[1::2], strict=True))),
+            past_key_values=remembered(pairs),
             use_cache=True,
         )
         kept = tuple(x for layer in output.past_key_values.layers for x in (layer.keys, layer.values))
         return output.last_hidden_state, slots, kept
 
-    def latents(self, tokens: Tensor, real: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """What tokens (b, s) make one think of, and the token that each latent is of: (b, k, e), (b, k)."""
+    def latents(self, seen: Tensor, stretches: Stretches) -> Tensor:
+        """What tokens (b, s, e) make one think of: (b, k, e)."""
         thinker, config = self.model.thinker, self.model.config
         assert thinker is not None
-        stretches = Stretches.of(tokens, real, config)
         x, last = thinker.compress(seen, stretches), None
         y, z = (start.to(x.dtype).expand_as(x) for start in (thinker.y_start, thinker.z_start))
         for _ in range(config.steps_at_test or config.n_supervision_steps):
             y, z = deep_recursion(thinker.network, x, y, z, config.n_latent_steps, config.n_deep_recursions)
             last = thinker.read(y, last if config.halt_at_test else None)
         assert last is not None
-        return self.model.memory(last), stretches.middle
+        return self.model.memory(last)
+
+
+def remembered(pairs: Sequence[Tensor]) -> DynamicCache:
+    """Keys and values of each layer, as the base goes on from them. Built from pairs, a cache would put constants into
+    the graph, which a branch of it must not hold.
+    """
+    cache = DynamicCache()
+    for keys, values in zip(pairs[::2], pairs[1::2], strict=True):
+        layer = DynamicLayer()
+        layer.keys, layer.values, layer.is_initialized = keys, values, True
+        cache.layers.append(layer)
+    return cache

@@ -62,7 +62,7 @@ def test_texts_with_and_without_a_trigger_in_one_batch(model, rows):
     graph = TRM().graph(model, "scan")
     assert isinstance(graph, Graph)
     ids, mask = padded(rows)
-    for read in (graph, traced(graph, 256)):
+    for read in (graph, traced(TRM().graph(model, "script"), 256)):
         logits, *_ = read(ids, mask, torch.arange(ids.shape[1]), *(state.start(len(rows)) for state in graph.states))
         for i, alone in enumerate(said(model, rows)):
             assert (logits[i, -len(alone) :] - alone).abs().max() < CLOSE, i
@@ -93,7 +93,7 @@ def cut(length, pieces):
 
 
 def test_texts_without_a_trigger_are_read_as_by_any_graph(model):
-    check_graph(model, TRM().graph(model, "scan"), 256)
+    check_graph(model, TRM().graph(model, "script"), 256)
 
 
 def test_a_base_that_is_no_such_transformer_has_no_graph(model):
