@@ -27,6 +27,9 @@ class PuzzleOptions(ArchitectureOptions):
     n_latent_steps: int = option(3, "updates of the latent state z before one of the answer y", minimum=1)
     n_deep_recursions: int = option(2, "of those together in a supervision step; the last has gradients", minimum=1)
     n_supervision_steps: int = option(4, "answers in a row, each with its loss", minimum=1)
+    n_carry_steps: int = option(
+        0, "in training, at most so many steps without gradients ahead of those; answers then last", minimum=0
+    )
     steps_at_test: int = option(0, "supervision steps outside of training; 0: as many as in training", minimum=0)
     halting: bool = option(True, "a head learns whether the answer is right")
     halt_at_test: bool = option(
@@ -83,6 +86,7 @@ class TRMPuzzle(Architecture):
             n_latent_steps=options.n_latent_steps,
             n_deep_recursions=options.n_deep_recursions,
             n_supervision_steps=options.n_supervision_steps,
+            n_carry_steps=options.n_carry_steps,
             steps_at_test=options.steps_at_test,
             halting=options.halting,
             halt_at_test=options.halt_at_test,

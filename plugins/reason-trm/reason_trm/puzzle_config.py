@@ -14,6 +14,7 @@ class PuzzleConfig(PretrainedConfig):
     n_latent_steps         updates of z before one of y
     n_deep_recursions      of those together, all but the last without gradients
     n_supervision_steps    of these together, each with its loss, what is carried on without gradients
+    n_carry_steps          in training, at most so many steps ahead of those, without gradients and loss
     steps_at_test          supervision steps outside of training; 0: as many as in training
     halting                whether a head learns to tell if the answer is right
     halt_at_test           whether an answer that it holds to be right is kept outside of training
@@ -32,6 +33,7 @@ class PuzzleConfig(PretrainedConfig):
     n_latent_steps: int = 3
     n_deep_recursions: int = 2
     n_supervision_steps: int = 4
+    n_carry_steps: int = 0
     steps_at_test: int = 0
     halting: bool = True
     halt_at_test: bool = False

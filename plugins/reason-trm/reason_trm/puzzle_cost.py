@@ -54,10 +54,11 @@ def _kept(options: PuzzleOptions, tokens: int, size: int) -> int:
 
 def _flops(options: PuzzleOptions, places: int, vocabulary: int) -> int:
     """Operations of a forward pass in training, per place. The recursions without gradients are counted by a third,
-    since a training step is three forward passes, and theirs is one.
+    since a training step is three forward passes, and theirs is one. Of `n_carry_steps` half is taken half the time.
     """
     d, f = options.d_model, options.d_inner
     layer = 2 * (4 * d * d + 3 * d * f) + 2 * 2 * places * d
     network = options.n_layer * layer * (options.n_latent_steps + 1)
     without = (options.n_deep_recursions - 1) * network // 3
-    return options.n_supervision_steps * (network + without + 2 * d * vocabulary)
+    carried = (options.n_carry_steps + 1) * options.n_deep_recursions * network // 12 if options.n_carry_steps else 0
+    return options.n_supervision_steps * (network + without + 2 * d * vocabulary) + carried

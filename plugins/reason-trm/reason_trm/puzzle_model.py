@@ -193,6 +193,10 @@ class PuzzleForCausalLM(PreTrainedModel, GenerationMixin):
                 hidden = layer(hidden, mask)
             return hidden
 
+        with torch.no_grad():
+            for _ in range(self.carried()):
+                y, z = deep_recursion(network, x, y, z, config.n_latent_steps, config.n_deep_recursions)
+        torch.clear_autocast_cache()  # which keeps weights that were rounded without gradients
         for _ in range(count):
             if keeps and step is not None and step.halt is not None and bool((step.halt > 0).all()):
                 return
@@ -200,6 +204,15 @@ class PuzzleForCausalLM(PreTrainedModel, GenerationMixin):
             step = self.read(y, real, step if keeps else None)
             yield step
             y, z = y.detach(), z.detach()
+
+    def carried(self) -> int:
+        """How many steps go ahead of those with a loss: in training none half the time, else up to `n_carry_steps`.
+
+        The paper carries y and z from one iteration to the next of up to 16; here rows are not kept that long, and what
+        they would have come to is worked out again, by the weights of now.
+        """
+        most = self.config.n_carry_steps if self.training else 0
+        return max(0, int(torch.randint(1 - most, most + 1, ()))) if most else 0
 
     def read(self, y: Tensor, real: Tensor, before: Step | None) -> Step:
         """What y says; of rows that had halted before, what they said then."""

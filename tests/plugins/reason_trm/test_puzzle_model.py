@@ -163,6 +163,33 @@ def test_more_steps_are_taken_at_test_and_only_there(puzzle, conversation):
     assert len(applied) == 3 * 2 * 3
 
 
+def test_steps_ahead_of_the_taught_ones_carry_on_without_gradients(puzzle, conversation, monkeypatch):
+    """After k of them the loss is that of steps k + 1 to k + 3, and what is taken is the loss's alone to teach."""
+    model = puzzle(halting=False, n_carry_steps=4)
+    ids, labels = conversation("10\n02", "12\n22")
+    losses, graded = [], []
+    for steps in range(1, 8):
+        model.config.steps_at_test = steps
+        losses.append(model(input_ids=ids, labels=labels).loss.item())
+    model.layers[0].register_forward_pre_hook(lambda *given: graded.append(torch.is_grad_enabled()))
+    for carried in (0, 1, 4):
+        monkeypatch.setattr(model, "carried", lambda carried=carried: carried)
+        graded.clear()
+        loss = model.train()(input_ids=ids, labels=labels).loss
+        assert loss.item() == pytest.approx(sum(losses[carried : carried + 3]) / 3, rel=1e-5)
+        assert graded == [False] * 6 * carried + ([False] * 3 + [True] * 3) * 3
+
+
+def test_half_the_time_steps_go_ahead_and_only_in_training(puzzle):
+    torch.manual_seed(0)
+    model = puzzle(n_carry_steps=3)
+    assert {model.eval().carried() for _ in range(50)} == {0}
+    drawn = [model.train().carried() for _ in range(600)]
+    assert {0, 1, 2, 3} == set(drawn)
+    assert 240 < drawn.count(0) < 360 and all(60 < drawn.count(k) < 140 for k in (1, 2, 3))
+    assert {puzzle().train().carried() for _ in range(50)} == {0}
+
+
 def test_a_row_that_halts_keeps_its_answer_and_the_others_go_on(puzzle, conversation, tokenizer):
     model, free = puzzle(steps_at_test=6, halt_at_test=True), puzzle(steps_at_test=6)
     given = batch(conversation, tokenizer.pad_token_id)

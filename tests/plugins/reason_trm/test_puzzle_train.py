@@ -64,8 +64,9 @@ def test_it_learns_is_graded_and_takes_more_steps_at_test(tmp_path):
 
 def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path):
     once, twice = tmp_path / "once", tmp_path / "twice"
-    train(once, "--max-steps", "6").ok()
-    train(twice, "--max-steps", "6", train__save_steps=3).ok()
+    """Steps that are drawn ahead of the taught ones included."""
+    train(once, "--max-steps", "6", model__n_carry_steps=3).ok()
+    train(twice, "--max-steps", "6", model__n_carry_steps=3, train__save_steps=3).ok()
     (twice / "final").rename(tmp_path / "first")
     (twice / "checkpoints" / "checkpoint-6").rename(tmp_path / "last")
     support.run("train", "--resume", str(twice)).ok()
