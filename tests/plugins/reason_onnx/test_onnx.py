@@ -14,12 +14,14 @@ import onnx
 import pytest
 import torch
 from onnxscript import ir
+from reason_hybrid.architecture import Hybrid, HybridOptions
 from reason_mamba.architecture import Mamba, MambaOptions
 from reason_onnx import exporter, tracing
 from reason_onnx.checking import check
 from reason_onnx.exporter import Onnx, OnnxOptions
 from reason_onnx.halves import in_halves
 from reason_onnx.running import Running
+from reason_trm.trm_architecture import TRM, TRMOptions
 from support import Said, run
 
 from reason_cli import Exportable, ReasonError, State, testing
@@ -52,6 +54,25 @@ def llama() -> Exportable:
     return source(model, tokenizer, None)
 
 
+def hybrid() -> Exportable:
+    torch.manual_seed(0)
+    tokenizer = testing.byte_tokenizer()
+    architecture = Hybrid()
+    small = HybridOptions(d_model=32, n_layer=1, n_scale=2, window=6, n_head=2, n_kv_head=1, head_dim=16, scan="torch")
+    return source(architecture.build(small, tokenizer).eval(), tokenizer, architecture)
+
+
+def trm(folder: Path) -> Exportable:
+    """On a base of one layer, which is saved in a folder."""
+    torch.manual_seed(0)
+    tokenizer = testing.byte_tokenizer()
+    testing.TinyLlama().build(testing.TinyLlamaOptions(n_layer=1), tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    architecture, base = TRM(), {"base": str(folder), "quantization": "none", "dtype": "fp32"}
+    small = TRMOptions(**base, num_latents=6, d_latent=16, n_head=2, n_latent_steps=1, n_supervision_steps=1)
+    return source(architecture.build(small, tokenizer).eval(), tokenizer, architecture)
+
+
 def source(model: Any, tokenizer: Any, architecture: Any) -> Exportable:
     graph = lambda loop: graph_of(model, architecture, loop)  # noqa: E731
     return Exportable(model, tokenizer, architecture, graph, "tiny", Path("tiny"))
@@ -62,7 +83,7 @@ class Artefacts:
 
     def __init__(self, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.folder, self.traced = folder, {}
-        self.sources = {"mamba": mamba(), "llama": llama()}
+        self.sources = {"mamba": mamba(), "llama": llama(), "hybrid": hybrid(), "trm": trm(folder / "base")}
         self.records: dict[str, dict[str, Any]] = {}
         self.now, trace = "", tracing.traced
 
@@ -77,8 +98,9 @@ class Artefacts:
         folder = self.folder / f"{model}-{kind}"
         if not folder.exists():
             self.now = f"{model} {KINDS[kind].precision}"
+            template = Template(prefill="<think>" if model == "trm" else "")
             self.records[folder.name] = export(
-                Onnx(), self.sources[model], folder, KINDS[kind], Template(), Said(), threads=1
+                Onnx(), self.sources[model], folder, KINDS[kind], template, Said(), threads=1
             )
         return folder
 
@@ -89,7 +111,8 @@ def artefacts(tmp_path_factory):
         yield Artefacts(tmp_path_factory.mktemp("onnx"), patch)
 
 
-ALL = [("mamba", "fp32"), ("mamba", "fp16"), ("mamba", "int8"), ("llama", "fp32"), ("llama", "int8")]
+ALL = [(model, "fp32") for model in ("mamba", "llama", "hybrid", "trm")]
+ALL += [("mamba", "fp16"), ("mamba", "int8"), ("llama", "int8")]
 
 
 @pytest.mark.parametrize("model, kind", ALL)
@@ -122,7 +145,7 @@ def test_graphs_are_valid_and_share_their_weights(artefacts, model, kind):
         inside = [v.const_value.nbytes for v in loaded.graph.initializers.values() if v.name not in outside]
         assert max(inside, default=0) < 1024
     # What one token needs is what a text needs; sizes that go with the loop may be the text's own.
-    assert weights["step.onnx"] <= weights["model.onnx"] or model == "mamba"
+    assert weights["step.onnx"] <= weights["model.onnx"] or model in ("mamba", "hybrid")
     shared = sum(length for _, length in weights["model.onnx"] & weights["step.onnx"])
     assert shared > 0.8 * (folder / "model.onnx.data").stat().st_size - 4096 * len(weights["model.onnx"])
 
@@ -152,6 +175,25 @@ def test_the_graph_does_not_grow_with_the_length_it_is_traced_with(artefacts, mo
     longer = tracing._traced(module, inputs, module.read.states, "tiny")
     before = onnx.load(artefacts("llama", "fp32") / "model.onnx").graph.node
     assert Counter(n.op_type for n in longer.graph) == Counter(n.op_type for n in before)
+
+
+@torch.no_grad()
+def test_a_text_is_read_again_only_where_a_row_begins_to_think(artefacts):
+    """Slots that are held are one for a token; those of the piece that begins with the trigger are two, and latents."""
+    running, (trigger,) = Running(artefacts("trm", "fp32"), 1), artefacts.sources["trm"].graph("scan").forward_only
+    place, latents = [one.name for one in running.states].index("past_mask"), 6
+    plain = torch.randint(3, 200, (2, 20))
+    asked = plain.clone()
+    asked[1, 12] = trigger
+    _, state = running.read(plain, None, None, False)
+    assert state[place].shape == (2, 20)
+    logits, state = running.read(asked, None, None, False)
+    assert state[place].shape == (2, 12 + 2 * 8 + latents)
+    whole, after = running.piece(asked.numpy(), None, None, False)
+    assert after[place].shape == (2, 2 * 20 + latents)
+    assert (logits - torch.from_numpy(whole)).abs().max() < 2e-5
+    last, _ = running.read(asked, torch.ones_like(asked), None, True)
+    assert last.shape[1] == 1 and (last[:, 0] - logits[:, -1]).abs().max() < 2e-5
 
 
 def test_a_state_stays_as_it_is_and_one_token_after_it_is_read_by_the_step(artefacts):
