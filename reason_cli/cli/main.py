@@ -21,6 +21,7 @@ from reason_cli.plugins import Switchboard, build_switchboard
 BUILTIN = {
     "train": "Train a model and write a run directory.",
     "eval": "Generate answers to a dataset's questions and grade them.",
+    "chat": "Ask a checkpoint, and read its answers as it writes them.",
     "plan": "Show which presets can be trained here, or on a profile's card.",
     "grade": "Grade the answers of any tool, without a model.",
     "merge": "Merge an adapter into its base: one model that needs no other.",

@@ -146,4 +146,5 @@ def _next_steps(run: Run, dataset: str) -> None:
     out.print("\nnext:")
     if dataset:
         out.print(f"  reason eval {dataset} --checkpoint {run.path}")
+        out.print(f"  reason chat --checkpoint {run.path}")
     out.print(f"  tensorboard --logdir {run.tensorboard}")

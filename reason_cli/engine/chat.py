@@ -107,8 +107,13 @@ def conversation_prompt(
     """The same, with solved examples as earlier turns of the conversation."""
     asked = [*shown, Example(question, "", "")]
     turns = [turn for example in asked for turn in turns_of(example, replace(template, system_prompt=""))]
+    return prompt_after(tokenizer, turns[:-1], template)
+
+
+def prompt_after(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], template: Template) -> str:
+    """The text up to where the assistant goes on after these turns, the user's last; the system message comes first."""
     system = [Turn("system", template.system_prompt)] if template.system_prompt else []
-    return _render(tokenizer, [*system, *turns[:-1]], prompt=True) + template.prefill
+    return _render(tokenizer, [*system, *turns], prompt=True) + template.prefill
 
 
 def segments(tokenizer: PreTrainedTokenizerBase, item: Item, template: Template) -> Iterator[str]:

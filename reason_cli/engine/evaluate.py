@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,10 @@ from typing import Any
 from reason_cli.api import AnswerExtractor, Example
 from reason_cli.config import EvalOptions
 from reason_cli.engine.analysis import errors
-from reason_cli.engine.generate import Answer, Decoding, Request, answers
+from reason_cli.engine.backends import answers_of
+from reason_cli.engine.generate import Decoding, Request
 from reason_cli.engine.graded import Graded, write_graded
 from reason_cli.engine.grading import CUT_OFF_WARNING, NO_ANSWER_WARNING, Said, Sample, grade, summarise
-from reason_cli.engine.hardware import autocast
 from reason_cli.engine.harness import write_harness
 from reason_cli.engine.hub import Unreachable
 from reason_cli.engine.identity import label_of, weights_sha256
@@ -174,7 +174,7 @@ def _answer(subject: Subject, wanted: Wanted, options: EvalOptions, place: Place
     journal, begun = Journal(place), time.perf_counter()
     report.start(f"answering {label}", len(wanted))
     try:
-        given = _given(subject, [request for _, _, request in missing], options)
+        given = answers_of(subject, [request for _, _, request in missing], Decoding.of(options))
         for done, (index, answer) in enumerate(given, len(wanted) - len(missing) + 1):
             n, k, _ = missing[index]
             spent = time.perf_counter() - begun
@@ -184,31 +184,6 @@ def _answer(subject: Subject, wanted: Wanted, options: EvalOptions, place: Place
         report.finish()
         journal.close()
     return len(missing)
-
-
-def _given(subject: Subject, requests: Sequence[Request], options: EvalOptions) -> Iterator[tuple[int, Answer]]:
-    """(index, answer) as each is finished, by what the subject runs in."""
-    if subject.backend == "vllm":
-        from reason_cli.engine import vllm_backend
-
-        served: Any = subject.model  # as `vllm_backend.load` gives it
-        yield from vllm_backend.answers(served, subject.tokenizer, requests, decoding(options))
-    elif subject.backend != "torch":
-        from reason_cli.engine import exported_backend
-
-        held: Any = subject.model  # as `exported_backend.load` gives it
-        yield from exported_backend.answers(held, subject.tokenizer, requests, decoding(options))
-    else:
-        with autocast(subject.precision, subject.model.device):
-            yield from answers(subject.model, subject.tokenizer, requests, decoding(options))
-
-
-def decoding(options: EvalOptions) -> Decoding:
-    """The part of the options that says how to generate."""
-    stop = tuple(text.replace("\\n", "\n") for text in options.stop)  # as typed on a command line
-    return Decoding(
-        options.batch_size, options.max_new_tokens, options.temperature, options.top_p, options.calculator, stop
-    )
 
 
 # --- what is written down ------------------------------------------------------------------------------------------

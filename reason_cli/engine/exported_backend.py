@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.api import Exported, Exporter
 from reason_cli.config import HardwareOptions
 from reason_cli.engine import tokenizers
-from reason_cli.engine.generate import Answer, Decoding, Request, padding_of, rows_of
+from reason_cli.engine.generate import Answer, Decoding, Hearer, Request, padding_of, rows_of
 from reason_cli.engine.hardware import Precision, pick_device
 from reason_cli.engine.parity import pad
 from reason_cli.engine.report import hush_libraries
@@ -54,12 +54,16 @@ def load(exporter: Exporter, folder: Path, hardware: HardwareOptions) -> Subject
 
 
 def answers(
-    served: Served, tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request], decoding: Decoding
+    served: Served,
+    tokenizer: PreTrainedTokenizerBase,
+    requests: Sequence[Request],
+    decoding: Decoding,
+    heard: Hearer | None = None,
 ) -> Iterator[tuple[int, Answer]]:
     """The index of a request and its answer, a batch at a time, as `generate.answers` gives them."""
     from reason_cli.engine.sampling import Choice
 
-    rows = rows_of(served, tokenizer, requests, decoding)  # type: ignore[arg-type]
+    rows = rows_of(served, tokenizer, requests, decoding, heard)  # type: ignore[arg-type]
     exported, choose = served.exported, Choice(decoding.temperature, decoding.top_p)
     size = decoding.batch_size if exported.batches and exported.pads else 1
     for start in range(0, len(rows), size):

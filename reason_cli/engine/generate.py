@@ -17,6 +17,10 @@ from reason_cli.engine.row import Endings, Row
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from reason_cli.config import EvalOptions
+
+Hearer = Callable[[Row], None]  # hears of an answer with each of its tokens
+
 
 @dataclass(frozen=True)
 class Request:
@@ -51,6 +55,14 @@ class Decoding:
     calculator: bool = False
     stop: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, options: EvalOptions) -> Decoding:
+        """What `[eval]` says of it."""
+        stop = tuple(text.replace("\\n", "\n") for text in options.stop)  # as typed on a command line
+        return cls(
+            options.batch_size, options.max_new_tokens, options.temperature, options.top_p, options.calculator, stop
+        )
+
 
 def answer(
     model: PreTrainedModel,
@@ -73,13 +85,14 @@ def answers(
     tokenizer: PreTrainedTokenizerBase,
     requests: Sequence[Request],
     decoding: Decoding,
+    heard: Hearer | None = None,
 ) -> Iterator[tuple[int, Answer]]:
     """The index of a request and its answer, as each is finished; the longest prompts are begun first.
 
     The model is in evaluation mode until the last answer is given, or the iterator closed, and then as before. Its
     weights must not change meanwhile.
     """
-    rows = rows_of(model, tokenizer, requests, decoding)
+    rows = rows_of(model, tokenizer, requests, decoding, heard)
     training = model.training
     model.eval()
     try:
@@ -90,7 +103,11 @@ def answers(
 
 
 def rows_of(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request], decoding: Decoding
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    requests: Sequence[Request],
+    decoding: Decoding,
+    heard: Hearer | None = None,
 ) -> list[Row]:
     """A row for each request; longest prompt first, so that what does not fit in memory shows at once, equal prompts
     together.
@@ -101,7 +118,7 @@ def rows_of(
     endings = Endings(tokenizer, _ends(model, tokenizer), decoding.stop, decoding.max_new_tokens)
     prompts = token_ids(tokenizer, [request.prompt for request in requests])
     order = sorted(range(len(prompts)), key=lambda n: (-len(prompts[n]), prompts[n], n))
-    return [Row(n, prompts[n], requests[n].seed, endings, calculator) for n in order]
+    return [Row(n, prompts[n], requests[n].seed, endings, calculator, heard) for n in order]
 
 
 def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,22 +46,29 @@ class Row:
     `index` is its request's, `prompt` holds token ids, `seed` is of its own random numbers, one for each token, so
     that what is drawn depends on nothing but prompt and seed. `done`: it takes no more tokens. `finished`: because it
     ended by itself, at an end token (counted in `said`) or a stop string. `most` is the number of tokens it may take.
+    `heard` hears of every token.
     """
 
     def __init__(
-        self, index: int, prompt: list[int], seed: int, endings: Endings, calculator: Calculator | None = None
+        self,
+        index: int,
+        prompt: list[int],
+        seed: int,
+        endings: Endings,
+        calculator: Calculator | None = None,
+        heard: Callable[[Row], None] | None = None,
     ) -> None:
         self.index, self.prompt, self.seed = index, prompt, seed
         self.said: list[int] = []
         self.done = self.finished = False
         self.most = endings.most
-        self._endings, self._calculator = endings, calculator
+        self._endings, self._calculator, self._heard = endings, calculator, heard
         self._forced: deque[int] = deque()
         self._random = random.Random(seed)
 
     def anew(self) -> Row:
         """The same answer, not begun."""
-        return Row(self.index, self.prompt, self.seed, self._endings, self._calculator)
+        return Row(self.index, self.prompt, self.seed, self._endings, self._calculator, self._heard)
 
     def uniform(self) -> float:
         """The next of its random numbers, from 0 to 1."""
@@ -75,6 +82,8 @@ class Row:
         self.done = self.finished or len(self.said) >= self._endings.most
         if self._calculator and not self.done and token in self._calculator.equals:
             self._forced.extend(self._calculator.follows(self.said))
+        if self._heard:
+            self._heard(self)
         return token
 
     def text(self) -> str:

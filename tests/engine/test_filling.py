@@ -7,7 +7,6 @@ from support import run
 
 from reason_cli.config import EvalOptions
 from reason_cli.engine import tokenizers
-from reason_cli.engine.evaluate import decoding
 from reason_cli.engine.filling import Calculator, completion
 from reason_cli.engine.generate import Decoding, answer
 
@@ -170,8 +169,8 @@ def test_a_prompt_opens_no_mark(scripted, any_tokenizer):
 
 
 def test_the_option_reaches_generation():
-    assert decoding(EvalOptions()).calculator is False
-    assert decoding(EvalOptions(calculator=True)).calculator is True
+    assert Decoding.of(EvalOptions()).calculator is False
+    assert Decoding.of(EvalOptions(calculator=True)).calculator is True
 
 
 def test_the_flag_is_recorded_in_the_results(trained, tiny):
