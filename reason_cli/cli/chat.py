@@ -85,8 +85,8 @@ def _typed(talk: Conversation) -> Iterator[str]:
         import readline  # noqa: F401
     while True:
         try:
-            text = input("\n> ").strip()
-        except (EOFError, KeyboardInterrupt):
+            text = click.prompt("\n", prompt_suffix="> ", default="", show_default=False).strip()
+        except click.Abort:
             click.echo()
             return
         if text == LEAVE:

@@ -8,6 +8,7 @@ import pytest
 from support import Said, read_lines
 
 from reason_cli.config import EvalOptions
+from reason_cli.engine import backends
 from reason_cli.engine import evaluate as subject
 from reason_cli.engine.evaluate import Task, evaluate
 from reason_cli.engine.generate import Answer
@@ -25,14 +26,14 @@ def calls(monkeypatch):
     """The requests of each call for answers. The right sum is said, but to questions whose sum ends in 0 nothing."""
     made = []
 
-    def right(model, tokenizer, requests, decoding):
+    def right(model, tokenizer, requests, decoding, heard):
         made.append(list(requests))
         for index in reversed(range(len(requests))):
             words = requests[index].prompt.split("<|im_end|>")[0].split()
             total = sum(int(word.strip("?")) for word in words if word.strip("?").isdigit())
             yield index, Answer("" if total % 10 == 0 else f"so {total}.", 4, True)
 
-    monkeypatch.setattr(subject, "answers", right)
+    monkeypatch.setattr(backends, "answers", right)
     return made
 
 
@@ -148,7 +149,7 @@ def test_a_model_that_runs_otherwise_is_asked_anew(evaluated, calls, model, monk
 def test_an_interrupted_evaluation_goes_on(evaluated, calls, monkeypatch):
     """Ctrl-C after seven answers: what is there is kept, what is missing is answered, the results are the same."""
     whole = evaluated(resume=False)[0]
-    right = subject.answers
+    right = backends.answers
 
     def seven(*arguments):
         for count, given in enumerate(right(*arguments)):
@@ -156,10 +157,10 @@ def test_an_interrupted_evaluation_goes_on(evaluated, calls, monkeypatch):
                 raise KeyboardInterrupt
             yield given
 
-    monkeypatch.setattr(subject, "answers", seven)
+    monkeypatch.setattr(backends, "answers", seven)
     with pytest.raises(KeyboardInterrupt):
         evaluated(eval_seed=1234, resume=False)
-    monkeypatch.setattr(subject, "answers", right)
+    monkeypatch.setattr(backends, "answers", right)
     graded, said = evaluated()
     assert any(f"7 of {ASKED} answers are there already" in line for line in said.lines)
     assert len(calls[-1]) == ASKED - 7

@@ -82,7 +82,8 @@ def test_the_best_checkpoint_is_what_stays(tuned):
         ("./nowhere", "there is no folder './nowhere'; check the path, or name a model as OWNER/NAME"),
     ],
 )
-def test_a_base_that_is_not_there_is_named_in_one_line(tmp_path, arch, base, said):
+def test_a_base_that_is_not_there_is_named_in_one_line(tmp_path, monkeypatch, arch, base, said):
+    monkeypatch.delenv("REASON_DATA", raising=False)  # where benchmarks are at hand, it is told that they are searched
     result = train(base, tmp_path / "run", "--arch", arch)
     assert result.code == 1 and said in result.error_line
 

@@ -105,16 +105,16 @@ class Talk:
 
 def test_commands_are_no_questions(monkeypatch):
     talk, lines = Talk(), iter(["one", "", "  two ", "/new", "three", "/exit", "never"])
-    monkeypatch.setattr("builtins.input", lambda prompt: next(lines))
+    monkeypatch.setattr(click, "prompt", lambda *given, **how: next(lines))
     assert list(chat._typed(talk)) == ["one", "two", "three"] and talk.forgotten == 1
 
 
 @pytest.mark.parametrize("end", [EOFError, KeyboardInterrupt])
 def test_the_end_of_what_is_typed_is_the_end(monkeypatch, end):
-    def typed(prompt):
+    def typed(prompt=""):
         raise end
 
-    monkeypatch.setattr("builtins.input", typed)
+    monkeypatch.setattr(click.termui, "visible_prompt_func", typed)
     assert list(chat._typed(Talk())) == []
 
 
