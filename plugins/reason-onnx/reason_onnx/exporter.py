@@ -65,7 +65,7 @@ class Onnx(Exporter):
             graph = in_halves(graph)
         models = traced(graph, source.name)
         if options.quantize == "int8":
-            models = quantized(models, folder)
+            models = quantized(models)
         kind = source.architecture.name if source.architecture else source.model.config.model_type
         facts = {"architecture": kind, "precision": self.precision(options)}
         facts["forward_only"] = json.dumps(list(graph.forward_only))
