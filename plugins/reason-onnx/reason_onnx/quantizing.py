@@ -133,11 +133,12 @@ def round_embeddings(graph: ir.Graph, table: str, rounded: Rounded) -> None:
 
 def replace(node: ir.Node, by: list[ir.Node]) -> None:
     """A node by others, the last of which gives what it gave."""
-    old, new = node.outputs[0], by[-1].outputs[0]
+    old, new, name = node.outputs[0], by[-1].outputs[0], node.outputs[0].name
     assert node.graph is not None
     new.type, new.shape = old.type, old.shape
+    for number, one in enumerate(by):
+        one.outputs[0].name = f"{name}_in_8_bits_{number}"  # unlike any, in branches too
     node.graph.insert_before(node, by)
-    name = old.name
     ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
     node.graph.remove(node, safe=True)
     new.name = name  # which for an output of the graph is what it is asked for by

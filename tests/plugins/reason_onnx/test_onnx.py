@@ -112,7 +112,7 @@ def artefacts(tmp_path_factory):
 
 
 ALL = [(model, "fp32") for model in ("mamba", "llama", "hybrid", "trm")]
-ALL += [("mamba", "fp16"), ("mamba", "int8"), ("llama", "int8")]
+ALL += [("mamba", "fp16"), *((model, "int8") for model in ("mamba", "llama", "hybrid", "trm"))]
 
 
 @pytest.mark.parametrize("model, kind", ALL)
