@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from reason_cli.engine.generate import Answer, Decoding, Hearer, Request, answers
+from reason_cli.engine.generate import Answer, Decoding, Request, answers
 from reason_cli.engine.hardware import autocast
+from reason_cli.engine.row import Hearer
 
 if TYPE_CHECKING:
     from reason_cli.engine.subject import Subject

@@ -184,10 +184,10 @@ def compared(
     parity = compare(source.model, exporter.load(folder, threads), prompts, padding or 0, precision, report)
     wrong = parity.mismatch()
     if wrong:
-        exact = "please report it with the versions of `pip list`"
+        coarse = "" if precision == "fp32" else f"{precision} is too coarse for it, or: "
         raise ReasonError(
             f"what {exporter.name} wrote does not say what {source.name} says: {wrong}",
-            f"nothing was kept; {exact if precision == 'fp32' else f'{precision} is too coarse for it, or: {exact}'}",
+            f"nothing was kept; {coarse}please report it with the versions of `pip list`",
         )
     return parity
 

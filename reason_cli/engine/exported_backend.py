@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.api import Exported, Exporter
 from reason_cli.config import HardwareOptions
 from reason_cli.engine import tokenizers
-from reason_cli.engine.generate import Answer, Decoding, Hearer, Request, padding_of, rows_of
+from reason_cli.engine.generate import Answer, Decoding, Request, padding_of, rows_of
 from reason_cli.engine.hardware import Precision, pick_device
 from reason_cli.engine.parity import pad
 from reason_cli.engine.report import hush_libraries
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import GenerationConfig, PreTrainedTokenizerBase
 
-    from reason_cli.engine.row import Row
+    from reason_cli.engine.row import Hearer, Row
     from reason_cli.engine.sampling import Choice
 
 

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reason_cli.engine.chat import token_ids
-from reason_cli.engine.row import Endings, Row
+from reason_cli.engine.row import Endings, Hearer, Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from reason_cli.config import EvalOptions
-
-Hearer = Callable[[Row], None]  # hears of an answer with each of its tokens
 
 
 @dataclass(frozen=True)

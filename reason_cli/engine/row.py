@@ -56,7 +56,7 @@ class Row:
         seed: int,
         endings: Endings,
         calculator: Calculator | None = None,
-        heard: Callable[[Row], None] | None = None,
+        heard: Hearer | None = None,
     ) -> None:
         self.index, self.prompt, self.seed = index, prompt, seed
         self.said: list[int] = []
@@ -90,3 +90,6 @@ class Row:
         """What was said, without end token, special tokens and all from the first stop string on."""
         over = bool(self.said) and self.said[-1] in self._endings.ends
         return self._endings.read(self.said[:-1] if over else self.said)
+
+
+Hearer = Callable[[Row], None]  # hears of an answer with each of its tokens

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from .cache import HybridCache, Rings
 from .config import HybridConfig
-from .layout import Layout
+from .layout import Layout, taken
 
 BLOCK = 64  # queries that are asked together where several tokens go on from a cache
 
@@ -273,11 +273,6 @@ class HierarchicalAttention(nn.Module):
             known, valued = (x[:, i, :, : visible.shape[-1]].to(q.dtype) for x in (rings.keys, rings.values))
             read.append(attend(queries.transpose(1, 2), known, valued, mask=visible).flatten(1))
         return torch.cat(read, dim=1).unsqueeze(1)
-
-
-def taken(x: Tensor, index: Tensor) -> Tensor:
-    """Tokens of x (b, l, ...) by flat index (b, m): (b, m, ...)."""
-    return x.flatten(0, 1)[index]
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None) -> Tensor:

@@ -25,11 +25,16 @@ class Layout:
 
     def documents(self, x: Tensor) -> Tensor:
         """x (b, l, ...) by document and position (r, l', ...)."""
-        return x.flatten(0, 1)[self.source]
+        return taken(x, self.source)
 
     def rows(self, x: Tensor) -> Tensor:
         """x (r, l', ...) by row and column (b, l, ...)."""
-        return x.flatten(0, 1)[self.target]
+        return taken(x, self.target)
+
+
+def taken(x: Tensor, index: Tensor) -> Tensor:
+    """Tokens of x (b, l, ...) by flat index (b', l'): (b', l', ...)."""
+    return x.flatten(0, 1)[index]
 
 
 def layout_of(mask: Tensor | None, positions: Tensor | None, shape: torch.Size) -> Layout | None:
