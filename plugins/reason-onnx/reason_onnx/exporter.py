@@ -56,7 +56,7 @@ class Onnx(Exporter):
         from reason_onnx.beside import write_beside
         from reason_onnx.checking import check
         from reason_onnx.halves import in_halves
-        from reason_onnx.quantizing import quantized
+        from reason_onnx.quantizing import quantize
         from reason_onnx.tracing import traced
         from reason_onnx.writing import write
 
@@ -65,7 +65,7 @@ class Onnx(Exporter):
             graph = in_halves(graph)
         models = traced(graph, source.name)
         if options.quantize == "int8":
-            models = quantized(models)
+            quantize(models)
         kind = source.architecture.name if source.architecture else source.model.config.model_type
         facts = {"architecture": kind, "precision": self.precision(options)}
         facts["forward_only"] = json.dumps(list(graph.forward_only))

@@ -27,8 +27,8 @@ class Rounded(NamedTuple):
     zeros: ir.Value
 
 
-def quantized(models: Mapping[str, ir.Model]) -> dict[str, ir.Model]:
-    """The same graphs, changed: products with a weight of `BLOCK` rows or more are taken in 8 bits."""
+def quantize(models: Mapping[str, ir.Model]) -> None:
+    """Change graphs so that products with a weight of `BLOCK` rows or more are taken in 8 bits."""
     for model in models.values():
         turned = fold_transposed(model)
         rounded: dict[str, Rounded] = {}
@@ -46,7 +46,6 @@ def quantized(models: Mapping[str, ir.Model]) -> dict[str, ir.Model]:
             if name in model.graph.initializers and not model.graph.initializers[name].uses():
                 del model.graph.initializers[name]
         model.graph.opset_imports[DOMAIN] = 1
-    return dict(models)
 
 
 def fits(tensor: ir.TensorProtocol) -> bool:
@@ -106,18 +105,20 @@ def round_embeddings(graph: ir.Graph, table: str, rounded: Rounded) -> None:
     A matrix of 50,000 tokens in float32 would otherwise be most of the file.
     """
     value = graph.initializers[table]
+    looked_up = [
+        n for n in ir.traversal.RecursiveGraphIterator(graph) if n.op_type == "Gather" and n.inputs[0] is value
+    ]
+    if not looked_up:
+        return
     assert value.const_value is not None and rounded.columns.shape is not None
     n, blocks, _ = rounded.columns.shape.numpy()
     width = value.const_value.shape.numpy()[1]
     numbers = {"by_token": [n, blocks], "last": [-1], "joined": [0, 0, blocks * BLOCK], "begin": [0], "end": [width]}
     sizes = {name: initial(ir.tensor(np.array(x, np.int64), name=f"{table}_{name}")) for name, x in numbers.items()}
     sizes["middle"] = initial(ir.tensor(np.array(MIDDLE, np.float32), name=f"{table}_middle"))
-    for node in list(ir.traversal.RecursiveGraphIterator(graph)):
-        if node.op_type != "Gather" or node.inputs[0] is not value:
-            continue
-        for size in sizes.values():
-            if size.name not in graph.initializers:
-                graph.register_initializer(size)
+    for size in sizes.values():
+        graph.register_initializer(size)
+    for node in looked_up:
         ids = node.inputs[1]
         scale = [ir.node("Reshape", [rounded.scales, sizes["by_token"]])]
         scale.append(ir.node("Gather", [scale[-1].outputs[0], ids]))
