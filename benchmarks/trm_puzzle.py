@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     parser.add_argument("--limit", type=int, default=1000, help="puzzles of an evaluation")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--set", nargs="+", default=[], help="settings of the runs, such as model.n_carry_steps=0")
     parser.add_argument("--folder", type=Path, help="where the run directories go; those that are there are taken")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="trm-puzzle-"))
@@ -63,6 +64,7 @@ def main() -> None:
             run, start, minutes = folder / f"{profile}-{seed}", time.perf_counter(), ""
             if not run.exists():
                 asked = ["--profile", profile, "--seed", seed, "--threads", arguments.threads, "--output", run]
+                asked += [text for setting in arguments.set for text in ("--set", setting)]
                 command = [sys.executable, "-m", "reason_cli", "train", *map(str, asked)]
                 subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
                 minutes = f"{(time.perf_counter() - start) / 60:.1f}"

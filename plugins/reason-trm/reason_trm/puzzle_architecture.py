@@ -28,7 +28,9 @@ class PuzzleOptions(ArchitectureOptions):
     n_deep_recursions: int = option(2, "of those together in a supervision step; the last has gradients", minimum=1)
     n_supervision_steps: int = option(4, "answers in a row, each with its loss", minimum=1)
     n_carry_steps: int = option(
-        0, "in training, at most so many steps without gradients ahead of those; answers then last", minimum=0
+        0,
+        "in training, at most so many steps without gradients ahead of those; more at test then do well",
+        minimum=0,
     )
     steps_at_test: int = option(0, "supervision steps outside of training; 0: as many as in training", minimum=0)
     halting: bool = option(True, "a head learns whether the answer is right")
