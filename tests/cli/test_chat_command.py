@@ -135,11 +135,14 @@ def test_a_person_at_a_terminal_is_asked_answered_and_told_how_fast(checkpoint):
     pty = pytest.importorskip("pty", reason="terminals of this kind are Unix's")
     import os
     import subprocess
+    import threading
 
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "reason_cli", "chat", "--checkpoint", str(checkpoint), *map(str, ASK)]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
     os.close(theirs)
+    patience = threading.Timer(120, process.kill)
+    patience.start()
     os.write(ours, b"2 + 2?\n/exit\n")
     seen = b""
     while True:
@@ -152,5 +155,6 @@ def test_a_person_at_a_terminal_is_asked_answered_and_told_how_fast(checkpoint):
         seen += read
     os.close(ours)
     assert process.wait(60) == 0
+    patience.cancel()
     text = seen.decode(errors="replace")
     assert "/exit or Ctrl-D ends." in text and "tokens, " in text and "a second" in text and "Traceback" not in text
