@@ -12,10 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from onnxscript import ir
 
+from reason_onnx.nodes import initial, replace
+
 BLOCK = 32  # weights of a column that share a scale
 # 7 of the 8 bits, from 1 to 127 about 64: processors without VNNI add two products in 16 bits, which 8 would overflow.
 MIDDLE = 64
 DOMAIN = "com.microsoft"
+HOW = "in_8_bits"
 IN_INT8 = 4  # `accuracy_level` of products in 8 bits
 
 
@@ -96,7 +99,7 @@ def round_product(node: ir.Node, rounded: Rounded, shape: tuple[int, ...]) -> No
     k, n = shape
     how = {"K": k, "N": n, "bits": 8, "block_size": BLOCK, "accuracy_level": IN_INT8}
     product = ir.node("MatMulNBits", [node.inputs[0], *rounded], how, domain=DOMAIN)
-    replace(node, [product])
+    replace(node, [product], HOW)
 
 
 def round_embeddings(graph: ir.Graph, table: str, rounded: Rounded) -> None:
@@ -129,23 +132,4 @@ def round_embeddings(graph: ir.Graph, table: str, rounded: Rounded) -> None:
         steps.append(ir.node("Mul", [steps[-1].outputs[0], scale[-1].outputs[0]]))
         steps.append(ir.node("Reshape", [steps[-1].outputs[0], sizes["joined"]]))
         steps.append(ir.node("Slice", [steps[-1].outputs[0], sizes["begin"], sizes["end"], sizes["last"]]))
-        replace(node, [*scale, *steps])
-
-
-def replace(node: ir.Node, by: list[ir.Node]) -> None:
-    """A node by others, the last of which gives what it gave."""
-    old, new, name = node.outputs[0], by[-1].outputs[0], node.outputs[0].name
-    assert node.graph is not None
-    new.type, new.shape = old.type, old.shape
-    for number, one in enumerate(by):
-        one.outputs[0].name = f"{name}_in_8_bits_{number}"  # unlike any, in branches too
-    node.graph.insert_before(node, by)
-    ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
-    node.graph.remove(node, safe=True)
-    new.name = name  # which for an output of the graph is what it is asked for by
-
-
-def initial(tensor: ir.TensorProtocol) -> ir.Value:
-    """An initializer of a graph."""
-    shape, kind = ir.Shape(tensor.shape.numpy()), ir.TensorType(tensor.dtype)
-    return ir.Value(name=tensor.name, shape=shape, type=kind, const_value=tensor)
+        replace(node, [*scale, *steps], HOW)

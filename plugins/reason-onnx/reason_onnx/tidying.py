@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from onnxscript import ir
 from onnxscript.ir.passes.common import RemoveUnusedNodesPass
+
+from reason_onnx.nodes import initial, replace
+
+STRAIGHT = 20.0  # from here on softplus(x) is x, in float32
 
 
 def tidied(model: ir.Model) -> ir.Model:
@@ -25,6 +30,33 @@ def _softplus(node: ir.Node) -> None:
         both = [value.producer() for value in (chosen, soft)]
         if all(one is not None and one.inputs[0] is x for one in both):
             ir.convenience.replace_all_uses_with(node.outputs[0], soft)
+
+
+def softplus_by_rows(model: ir.Model) -> None:
+    """softplus(x) as log(1 + exp(x)), for whole rows: onnxruntime's own takes number by number, three times as long."""
+    graph = model.graph
+    found = [node for node in graph if node.op_type == "Softplus" and node.inputs[0].dtype == ir.DataType.FLOAT]
+    if not found:
+        return
+    numbers = {"straight": STRAIGHT, "one": 1, "next": np.nextafter(np.float32(1), np.float32(2))}
+    values = [initial(ir.tensor(np.float32(value), name=f"softplus_{name}")) for name, value in numbers.items()]
+    for value in values:
+        graph.register_initializer(value)
+    for node in found:
+        replace(node, _by_rows(node.inputs[0], *values), "by_rows")
+
+
+def _by_rows(x: ir.Value, straight: ir.Value, one: ir.Value, after: ir.Value) -> list[ir.Node]:
+    """What 1 + u loses of a small u, u / ((1 + u) - 1) makes good: Goldberg 1991, theorem 4. `after` is next to 1."""
+    bounded = ir.node("Min", [x, straight])
+    u = ir.node("Exp", bounded.outputs)
+    rounded = ir.node("Add", [*u.outputs, one])
+    w = ir.node("Max", [*rounded.outputs, after])  # where it were 1, log(w) / (w - 1) would be 0 / 0
+    log = ir.node("Log", w.outputs)
+    kept = ir.node("Sub", [*w.outputs, one])
+    lost = ir.node("Div", [*u.outputs, *kept.outputs])
+    exact = ir.node("Mul", [*log.outputs, *lost.outputs])
+    return [bounded, u, rounded, w, log, kept, lost, exact, ir.node("Max", [*exact.outputs, x])]
 
 
 def _norm(node: ir.Node) -> None:

@@ -10,7 +10,7 @@ from onnxscript import ir
 from torch import Tensor, nn
 
 from reason_cli import Graph, ReasonError, State, quiet
-from reason_onnx.tidying import tidied
+from reason_onnx.tidying import softplus_by_rows, tidied
 
 MODEL, STEP = "model.onnx", "step.onnx"
 OPSET = 20
@@ -55,10 +55,12 @@ def traced(graph: Graph, name: str) -> dict[str, ir.Model]:
     """
     read = {"input_ids": ("batch", "length"), "attention_mask": ("batch", "length"), "logits_to_keep": ("kept",)}
     step: dict[str, tuple[int | str, ...]] = {"input_ids": ("batch", 1)}
-    return {
+    models = {
         MODEL: _traced(Reading(graph), read, graph.states, name),
         STEP: _traced(Stepping(graph), step, graph.states, name),
     }
+    softplus_by_rows(models[MODEL])  # of one row there is little to gain, for eight more nodes
+    return models
 
 
 def _traced(
