@@ -6,16 +6,21 @@ DIR is that of `benchmarks/export.py`. For each format a new virtual environment
 (torchscript), onnxruntime and numpy alone (onnx), xllamacpp alone (gguf), transformers and torch alone (hf), in the
 versions that are installed here. There each artefact says 64 tokens to a prompt, greedily, and they are compared with
 those of the checkpoint that it was made from. Programs are those that lie in the artefacts' folders, or stand below.
+The C++ program of a TorchScript's README is built and run too, where there is a g++.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import venv
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -26,6 +31,9 @@ from rich.table import Table
 
 from reason_cli.engine.parity import SAID, greedy
 
+CPP = re.compile(r"```cpp\n(.*?)```", re.DOTALL)
+QUESTION = "Tom has 3 boxes with 12 apples each. How many apples does he have?"
+CPP_PROMPT = [72, 101, 108, 108, 111]  # what stands in that program
 PACKAGES = {
     "torchscript": ("torch", "numpy"),
     "onnx": ("onnxruntime", "numpy"),
@@ -70,8 +78,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="alone-") as name:
             python = environment(Path(name), PACKAGES[format])
             for folder in artefacts(given.folder, format):
-                same, count = compared(python, folder, format)
+                same, count = agreement(folder, QUESTION, partial(run, python, folder, format))
                 table.add_row(folder.name, " ".join(PACKAGES[format]), f"{same} of {count}")
+    if "torchscript" in given.formats and shutil.which("g++"):
+        with tempfile.TemporaryDirectory(prefix="alone-") as name:
+            for folder in artefacts(given.folder, "torchscript"):
+                program = built((folder / "README.md").read_text(), Path(name))
+                same, count = agreement(folder, CPP_PROMPT, lambda _, it=program, at=folder: printed([it], at))
+                table.add_row(folder.name, "libtorch, in C++", f"{same} of {count}")
     Console(width=120).print(table)
 
 
@@ -92,16 +106,29 @@ def environment(folder: Path, packages: tuple[str, ...]) -> Path:
     return python
 
 
-def compared(python: Path, folder: Path, format: str) -> tuple[int, int]:
-    """How many of the tokens that it says, up to the first that is another, are the model's."""
+def built(readme: str, folder: Path) -> Path:
+    """The program in C++ of a README, compiled once for all that show the same."""
+    (source,) = CPP.findall(readme)
+    program, text = folder / "main", folder / "main.cpp"
+    if not (text.is_file() and text.read_text() == source):
+        text.write_text(source)
+        home = Path(torch.__file__).parent
+        heads = (f"-I{home}/include", f"-I{home}/include/torch/csrc/api/include")
+        parts = (f"-L{home}/lib", "-ltorch", "-ltorch_cpu", "-lc10", f"-Wl,-rpath,{home}/lib")
+        subprocess.run(["g++", "-std=c++20", text, *heads, *parts, "-o", program], check=True)
+    return program
+
+
+def agreement(folder: Path, prompt: str | list[int], say: Callable[[list[int]], list[int]]) -> tuple[int, int]:
+    """How many of the tokens that an artefact says, up to the first that is another, are its model's."""
     record = json.loads((folder / "export.json").read_text())
     own = load(Path(record["checkpoint"]))
-    prompt = own.tokenizer("Tom has 3 boxes with 12 apples each. How many apples does he have?")["input_ids"]
-    ids = torch.tensor([prompt])
-    wanted = greedy(own.model, ids, torch.ones_like(ids), 0)[0, len(prompt) :].tolist()
-    said = run(python, folder, format, prompt)
+    asked = own.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else prompt
+    said, ids = say(asked), torch.tensor([asked])
+    wanted = greedy(own.model, ids, torch.ones_like(ids), 0)[0, len(asked) :].tolist()
     ends = {own.tokenizer.eos_token_id}
-    length = next((n + 1 for n, token in enumerate(wanted) if token in ends), SAID) if format == "gguf" else SAID
+    stops = record["format"] == "gguf"
+    length = next((n + 1 for n, token in enumerate(wanted) if token in ends), SAID) if stops else SAID
     same = next((n for n in range(length) if said[n : n + 1] != wanted[n : n + 1]), length)
     return same, length
 
@@ -115,9 +142,14 @@ def run(python: Path, folder: Path, format: str, prompt: list[int]) -> list[int]
     else:
         command = [python, "-I", (folder / "generate.py").resolve(), *words]
     with tempfile.TemporaryDirectory() as nowhere:
-        done = subprocess.run(command, cwd=nowhere, capture_output=True, text=True)
+        return printed(command, Path(nowhere))
+
+
+def printed(command: list[object], folder: Path) -> list[int]:
+    """The token ids that a command prints in a folder."""
+    done = subprocess.run([str(word) for word in command], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{folder}: {done.stderr}")
+        sys.exit(f"{command[0]} in {folder}: {done.stderr}")
     return [int(token) for token in done.stdout.split()]
 
 
