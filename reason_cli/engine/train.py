@@ -95,6 +95,7 @@ def train(job: TrainJob, run: Run, report: Reporter, resume: Path | None = None)
     held_out = ready.data.held_out
     asks = not held_out or any(isinstance(item, Example) for item in held_out)
     _say_best(trainer, report)
+    _say_cut(trainer, report)
     if stop.signal is not None:
         return Trained(run, step, stop.signal.name, asks)
     save_final(trainer, ready.data.tokenizer, run)
@@ -140,6 +141,14 @@ def _say_best(trainer: Loop, report: Reporter) -> None:
     if trainer.options.load_best != "off" and best:
         figure = f"{trainer.options.load_best} {trainer.state.best_metric:.4f}"
         report.say(f"best of the validations: {Path(best).name}, {figure}; the run ends with it")
+
+
+def _say_cut(trainer: Loop, report: Reporter) -> None:
+    """On a slower machine a run that the clock ends has learned less: that is no fault of the recipe."""
+    step, clock = trainer.state.global_step, trainer.clock
+    if clock.max_seconds and clock.seconds >= clock.max_seconds and step < clock.max_steps:
+        minutes = f"{clock.max_seconds / 60:g} minutes (train.max_minutes)"
+        report.say(f"time:  the run ended with its {minutes}, after {step:,} of {clock.max_steps:,} steps")
 
 
 def _keep(trainer: Loop, ready: Ready, run: Run, report: Reporter) -> None:

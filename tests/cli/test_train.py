@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 import time
 
@@ -214,7 +215,8 @@ def test_a_signal_saves_and_ends_and_the_run_goes_on_from_there(tiny, tmp_path, 
 def test_minutes_end_a_run_with_its_learning_rate_decayed(tiny, tmp_path):
     begun = time.monotonic()
     endless = ("--max-steps", 1_000_000, "--save-steps", 1_000_000, "--eval-steps", 1_000_000)
-    run("train", *TINY, *SUMS, *endless, "--max-minutes", 0.05, "--output", tmp_path / "run").ok()
+    done = run("train", *TINY, *SUMS, *endless, "--max-minutes", 0.05, "--output", tmp_path / "run").ok()
+    assert re.search(r"ended with its 0.05 minutes \(train.max_minutes\), after [\d,]+ of 1,000,000 steps", done.err)
     assert time.monotonic() - begun < 60
     lines = [line for line in read_lines(tmp_path / "run" / "metrics.jsonl") if "loss" in line]
     assert max(line["learning_rate"] for line in lines) > 1e-3 and lines[-1]["learning_rate"] < 1e-4
