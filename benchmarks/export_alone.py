@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -33,6 +34,7 @@ from reason_cli.engine.parity import SAID, greedy
 
 CPP = re.compile(r"```cpp\n(.*?)```", re.DOTALL)
 QUESTION = "Tom has 3 boxes with 12 apples each. How many apples does he have?"
+CPP_BUILD = re.compile(r"```sh\n([^`]*g\+\+ [^`]*)```")
 CPP_PROMPT = [72, 101, 108, 108, 111]  # what stands in that program
 PACKAGES = {
     "torchscript": ("torch", "numpy"),
@@ -84,7 +86,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="alone-") as name:
             for folder in artefacts(given.folder, "torchscript"):
                 program = built((folder / "README.md").read_text(), Path(name))
-                same, count = agreement(folder, CPP_PROMPT, lambda _, it=program, at=folder: printed([it], at))
+                same, count = agreement(folder, CPP_PROMPT, partial(run_built, program, folder))
                 table.add_row(folder.name, "libtorch, in C++", f"{same} of {count}")
     Console(width=120).print(table)
 
@@ -107,16 +109,14 @@ def environment(folder: Path, packages: tuple[str, ...]) -> Path:
 
 
 def built(readme: str, folder: Path) -> Path:
-    """The program in C++ of a README, compiled once for all that show the same."""
-    (source,) = CPP.findall(readme)
-    program, text = folder / "main", folder / "main.cpp"
+    """The program in C++ of a README, compiled once for all that show the same, by the commands that stand there."""
+    (source,), (commands,) = CPP.findall(readme), CPP_BUILD.findall(readme)
+    text = folder / "main.cpp"
     if not (text.is_file() and text.read_text() == source):
         text.write_text(source)
-        home = Path(torch.__file__).parent
-        heads = (f"-I{home}/include", f"-I{home}/include/torch/csrc/api/include")
-        parts = (f"-L{home}/lib", "-ltorch", "-ltorch_cpu", "-lc10", f"-Wl,-rpath,{home}/lib")
-        subprocess.run(["g++", "-std=c++20", text, *heads, *parts, "-o", program], check=True)
-    return program
+        with_this = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        subprocess.run(["sh", "-e", "-c", commands], cwd=folder, env=with_this, check=True)
+    return folder / "main"
 
 
 def agreement(folder: Path, prompt: str | list[int], say: Callable[[list[int]], list[int]]) -> tuple[int, int]:
@@ -143,6 +143,12 @@ def run(python: Path, folder: Path, format: str, prompt: list[int]) -> list[int]
         command = [python, "-I", (folder / "generate.py").resolve(), *words]
     with tempfile.TemporaryDirectory() as nowhere:
         return printed(command, Path(nowhere))
+
+
+def run_built(program: Path, folder: Path, prompt: list[int]) -> list[int]:
+    """What the program in C++ says to the prompt that stands in it."""
+    assert prompt == CPP_PROMPT
+    return printed([program], folder)
 
 
 def printed(command: list[object], folder: Path) -> list[int]:

@@ -35,15 +35,16 @@ def _softplus(node: ir.Node) -> None:
 def softplus_by_rows(model: ir.Model) -> None:
     """softplus(x) as log(1 + exp(x)), for whole rows: onnxruntime's own takes number by number, three times as long."""
     graph = model.graph
-    found = [node for node in graph if node.op_type == "Softplus" and node.inputs[0].dtype == ir.DataType.FLOAT]
+    softplus = [(node, node.inputs[0]) for node in graph if node.op_type == "Softplus"]
+    found = [(node, x) for node, x in softplus if x is not None and x.dtype == ir.DataType.FLOAT]
     if not found:
         return
     numbers = {"straight": STRAIGHT, "one": 1, "next": np.nextafter(np.float32(1), np.float32(2))}
     values = [initial(ir.tensor(np.float32(value), name=f"softplus_{name}")) for name, value in numbers.items()]
     for value in values:
         graph.register_initializer(value)
-    for node in found:
-        replace(node, _by_rows(node.inputs[0], *values), "by_rows")
+    for node, x in found:
+        replace(node, _by_rows(x, *values), "by_rows")
 
 
 def _by_rows(x: ir.Value, straight: ir.Value, one: ir.Value, after: ir.Value) -> list[ir.Node]:
@@ -67,12 +68,7 @@ def _norm(node: ir.Node) -> None:
             reciprocal = other.producer()
             assert reciprocal is not None
             if made_by(reciprocal.inputs[0], "Sqrt"):
-                old = node.outputs[0]
-                quotient = ir.Node("", "Div", [x, reciprocal.inputs[0]], num_outputs=1)
-                quotient.outputs[0].type, quotient.outputs[0].shape = old.type, old.shape
-                quotient.outputs[0].name = f"{old.name}_quotient"
-                node.graph.insert_after(node, quotient)
-                ir.convenience.replace_all_uses_with(old, quotient.outputs[0])
+                replace(node, [ir.node("Div", [x, reciprocal.inputs[0]])], "quotient")
                 return
 
 
