@@ -96,7 +96,7 @@ def model(id: str, revision: str = "") -> Path:
     Only safetensors weights are. Raises `Unreachable`.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     version = revision or None
     try:
@@ -111,6 +111,9 @@ def model(id: str, revision: str = "") -> Path:
     take, leave = list(MODEL_FILES), list(NOT_MODEL_FILES)
     try:
         folder = Path(snapshot_download(id, revision=version, allow_patterns=take, ignore_patterns=leave))
+    except GatedRepoError:
+        hint = "accept its terms on its page of the hub, then run `hf auth login`, or set HF_TOKEN"
+        raise Unreachable(f"model '{id}' is gated, and you have no access to it", hint) from None
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise Unreachable(
             f"model '{id}' is neither a folder here nor to be had from the hub: {first_line(error)}",

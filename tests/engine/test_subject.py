@@ -6,6 +6,7 @@ import json
 import shutil
 import socket
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -303,3 +304,18 @@ def test_an_adapter_is_put_on_its_base(tokenizer, tmp_path):
     shutil.copytree(save(tmp_path / "other", tokenizer, "gpt2"), base, dirs_exist_ok=True)
     with pytest.raises(ReasonError, match=r"on its base|does not fit its base"):
         load_pretrained(tmp_path / "adapter", CPU)
+
+
+def test_a_gated_model_is_told_from_a_missing_one(monkeypatch):
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError
+
+    def refuse(id: str, local_files_only: bool = False, **asked: object) -> str:
+        if local_files_only:
+            raise LocalEntryNotFoundError("nothing is cached")
+        raise GatedRepoError("403 Client Error.", response=SimpleNamespace(headers={}, request=None))
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", refuse)
+    with pytest.raises(
+        ReasonError, match=r"model 'some/model' is gated.*accept its terms on its page of the hub, then run `hf auth"
+    ):
+        hub.model("some/model")
