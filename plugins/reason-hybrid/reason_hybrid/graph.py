@@ -40,69 +40,62 @@ class HybridGraphCache(GraphCache, HybridCache):
 
 
 class HybridGraph(MambaGraph):
-    """`reason_cli.Graph` of a hybrid. States: Mamba's; with attention `ring_keys` and `ring_values` (layers, b, z, g,
-    window + 1, c), `tail` (layers, b, t, 2 g c), and `lengths` (b,), the tokens that each row has read. With one scale
-    there is no tail.
+    """`reason_cli.Graph` of a hybrid. States of each layer i: Mamba's; with attention `ring_keys_i` and `ring_values_i`
+    (b, z, g, window + 1, c), and with more than one scale `tail_i` (b, t, 2 g c). With attention there is also one of
+    all layers, `lengths` (b,), the tokens that each row has read.
     """
 
     def __init__(self, model: Any, loop: str) -> None:
         super().__init__(model, loop)
-        config = self.config = model.config
-        layers, z, g, c = config.num_hidden_layers, config.n_scale, config.n_kv_head, config.head_dim
+        self.config = model.config
+        if self.config.n_scale:
+            self.states += (State("lengths", ("batch",), "int64"),)
+
+    def states_of(self, layer: int) -> tuple[State, ...]:
+        """As `MambaGraph.states_of`, and what the rings hold."""
+        config: Any = self.model.config
+        z, g, c = config.n_scale, config.n_kv_head, config.head_dim
         if not z:
-            return
-        ring, tail = (layers, "batch", z, g, config.window + 1, c), 2 ** (z - 1) - 1
-        self.states += (State("ring_keys", ring), State("ring_values", ring))
-        if tail:
-            self.states += (State("tail", (layers, "batch", tail, 2 * g * c)),)
-        self.states += (State("lengths", ("batch",), "int64"),)
+            return super().states_of(layer)
+        shape, tail = ("batch", z, g, config.window + 1, c), ("batch", 2 ** (z - 1) - 1, 2 * g * c)
+        rings = [State(f"ring_{name}_{layer}", shape) for name in ("keys", "values")]
+        return *super().states_of(layer), *rings, *([State(f"tail_{layer}", tail)] if z > 1 else [])
 
-    def forward(  # type: ignore[override]
-        self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor
-    ) -> tuple[Tensor, ...]:
-        """See `reason_cli.Graph.forward`."""
-        hidden, after = self.read(input_ids, attention_mask, self.reading, *states)
-        return self.model.score(hidden.index_select(1, logits_to_keep)), *after
-
-    def step(self, input_ids: Tensor, *states: Tensor) -> tuple[Tensor, ...]:  # type: ignore[override]
-        """See `reason_cli.Graph.step`."""
-        hidden, after = self.read(input_ids, None, self.stepping, *states)
-        return self.model.score(hidden), *after
-
-    def read(  # type: ignore[override]
-        self, ids: Tensor, mask: Tensor | None, engine: Any, *states: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def read(
+        self, ids: Tensor, mask: Tensor | None, engine: Any, given: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Hidden states (b, l, d) of new tokens (b, l), and the states after them."""
         backbone: Any = self.model.backbone
-        given = {state.name: tensor for state, tensor in zip(self.states, states, strict=True)}
-        cache, place = HybridGraphCache(len(backbone.layers)), None
-        cache.conv, cache.ssm = list(given["conv"].unbind(0)), list(given["ssm"].unbind(0))
+        cache, place = self.scanned(HybridGraphCache(len(backbone.layers)), given), None
         if self.config.n_scale:
-            cache.rings = [*map(GraphRings, *(x.unbind(0) for x in self.rings(given)))]
+            cache.rings = [self.rings(layer, given) for layer in range(len(backbone.layers))]
             place = self.place(mask, given["lengths"], ids.shape[1])
         hidden, scanned = backbone.embeddings(ids), None if mask is None else mask.float()
         for layer in backbone.layers:
             hidden, _ = layer(hidden, engine, scanned, None, cache, place)
-        hidden = backbone.norm_f(hidden.to(backbone.norm_f.weight.dtype))
-        after = {"conv": stacked(cache.conv), "ssm": stacked(cache.ssm)}
+        after = self.after(cache)
         if self.config.n_scale:
-            rings: list[Any] = cache.rings
-            for i, name in enumerate(("ring_keys", "ring_values")):
-                after[name] = stacked([torch.stack([scale[i] for scale in one.after], 1) for one in rings])
-            after["tail"] = stacked([one.tail_after for one in rings])
             after["lengths"] = given["lengths"] + (ids.shape[1] if mask is None else mask.sum(1))
-        return hidden, tuple(after[state.name] for state in self.states)
+        return backbone.norm_f(hidden.to(backbone.norm_f.weight.dtype)), after
 
-    def rings(self, given: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Keys, values and tail of all layers. In rows that have read nothing the learned entries are number 0."""
-        keys, values = given["ring_keys"], given["ring_values"]
-        layers: Any = self.model.backbone.layers
-        nothing = torch.stack([layer.attention.nothing for layer in layers])[:, :, None, :, :, None]
-        slots = torch.arange(keys.shape[-2], device=keys.device)[:, None]
+    def rings(self, layer: int, given: dict[str, Tensor]) -> GraphRings:
+        """Keys, values and tail of a layer. In rows that have read nothing the learned entries are number 0."""
+        pair = [given[f"{name}_{layer}"] for name in ("ring_keys", "ring_values")]
+        nothing = self.model.backbone.layers[layer].attention.nothing[:, :, :, None]  # keys and values: (2, z, g, 1, c)
+        slots = torch.arange(pair[0].shape[-2], device=pair[0].device)[:, None]
         learned = (given["lengths"][:, None, None, None, None] == 0) & (slots == 0)  # (b, 1, 1, window + 1, 1)
-        none = keys.new_zeros(*keys.shape[:2], 0, 2 * self.config.n_kv_head * self.config.head_dim)
-        keys, values = (torch.where(learned, nothing[:, i], x) for i, x in enumerate((keys, values)))
-        return keys, values, given.get("tail", none)
+        none = pair[0].new_zeros(pair[0].shape[0], 0, 2 * self.config.n_kv_head * self.config.head_dim)
+        keys, values = (torch.where(learned, nothing[i], x) for i, x in enumerate(pair))
+        return GraphRings(keys, values, given.get(f"tail_{layer}", none))
+
+    def after(self, cache: Any) -> dict[str, Tensor]:
+        """As `MambaGraph.after`, and what the rings hold."""
+        kept = super().after(cache)
+        for layer, rings in enumerate(cache.rings if self.config.n_scale else []):
+            keys, values = zip(*rings.after, strict=True)
+            kept |= {f"ring_keys_{layer}": torch.stack(keys, 1), f"ring_values_{layer}": torch.stack(values, 1)}
+            kept[f"tail_{layer}"] = rings.tail_after
+        return kept
 
     def place(self, mask: Tensor | None, lengths: Tensor, length: int) -> Place:
         """Where new tokens stand: behind those that were read, and padding at -1."""
@@ -112,8 +105,3 @@ class HybridGraph(MambaGraph):
         block = 2**self.config.n_scale if mask is None else BLOCK  # one token needs no more
         onward = onward_of(lengths, length - real, lengths + real, length, self.config, block)
         return Place(None, at, cos, sin, begins=False, lengths=None, step=None, onward=onward)
-
-
-def stacked(layers: list[Any]) -> Tensor:
-    """The tensors of all layers as one."""
-    return torch.stack(layers)

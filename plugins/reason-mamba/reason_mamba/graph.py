@@ -1,7 +1,9 @@
-"""A Mamba as a graph of tensors, for exporters: what `MambaCache` keeps goes in and comes out as two tensors."""
+"""A Mamba as a graph of tensors, for exporters: what `MambaCache` keeps goes in and comes out, two tensors of a
+layer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -29,7 +31,7 @@ class GraphCache(MambaCache):
 
 
 class MambaGraph(nn.Module):
-    """`reason_cli.Graph` of a Mamba. States: `conv` (layers, b, d_conv - 1, d_inner), `ssm` (layers, b, d_inner,
+    """`reason_cli.Graph` of a Mamba. States of each layer i: `conv_i` (b, d_conv - 1, d_inner) and `ssm_i` (b, d_inner,
     d_state), both 0 where nothing was read.
     """
 
@@ -37,35 +39,48 @@ class MambaGraph(nn.Module):
         super().__init__()
         self.model, self.forward_only = model, ()
         self.reading, self.stepping = traced_engine(loop), traced_engine("step")
-        config: Any = model.config
-        layers, e = config.num_hidden_layers, config.intermediate_size
-        self.states = (
-            State("conv", (layers, "batch", config.conv_kernel - 1, e)),
-            State("ssm", (layers, "batch", e, config.state_size)),
-        )
+        self.states = tuple(state for layer in range(len(model.backbone.layers)) for state in self.states_of(layer))
+
+    def states_of(self, layer: int) -> tuple[State, ...]:
+        """What is remembered of rows in one layer, in which nothing depends on another one's."""
+        config: Any = self.model.config
+        e, n, k = config.intermediate_size, config.state_size, config.conv_kernel
+        return State(f"conv_{layer}", ("batch", k - 1, e)), State(f"ssm_{layer}", ("batch", e, n))
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, conv: Tensor, ssm: Tensor
+        self, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: Tensor, *states: Tensor
     ) -> tuple[Tensor, ...]:
         """See `reason_cli.Graph.forward`."""
-        hidden, states = self.read(input_ids, attention_mask.float(), self.reading, conv, ssm)
-        return self.model.score(hidden.index_select(1, logits_to_keep)), *states
+        hidden, after = self.read(input_ids, attention_mask, self.reading, self.by_name(states))
+        return self.model.score(hidden.index_select(1, logits_to_keep)), *(after[state.name] for state in self.states)
 
-    def step(self, input_ids: Tensor, conv: Tensor, ssm: Tensor) -> tuple[Tensor, ...]:
+    def step(self, input_ids: Tensor, *states: Tensor) -> tuple[Tensor, ...]:
         """See `reason_cli.Graph.step`."""
-        hidden, states = self.read(input_ids, None, self.stepping, conv, ssm)
-        return self.model.score(hidden), *states
+        hidden, after = self.read(input_ids, None, self.stepping, self.by_name(states))
+        return self.model.score(hidden), *(after[state.name] for state in self.states)
+
+    def by_name(self, states: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The states of a call."""
+        return {state.name: tensor for state, tensor in zip(self.states, states, strict=True)}
 
     def read(
-        self, ids: Tensor, mask: Tensor | None, engine: Any, conv: Tensor, ssm: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        self, ids: Tensor, mask: Tensor | None, engine: Any, given: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Hidden states (b, l, d) of new tokens (b, l), and the states after them."""
-        backbone = self.model.backbone
-        cache = GraphCache(len(backbone.layers))
-        cache.conv, cache.ssm = list(conv.unbind(0)), list(ssm.unbind(0))
+        backbone: Any = self.model.backbone
+        cache = self.scanned(GraphCache(len(backbone.layers)), given)
         hidden = backbone.embeddings(ids)
-        for hidden_after in backbone.through(hidden, engine, mask, None, cache):
+        for hidden_after in backbone.through(hidden, engine, None if mask is None else mask.float(), None, cache):
             hidden = hidden_after
-        hidden = backbone.norm_f(hidden.to(backbone.norm_f.weight.dtype))
-        states = (torch.stack([x for x in kept if x is not None]) for kept in (cache.conv, cache.ssm))
-        return hidden, tuple(states)
+        return backbone.norm_f(hidden.to(backbone.norm_f.weight.dtype)), self.after(cache)
+
+    def scanned(self, cache: Any, given: dict[str, Tensor]) -> Any:
+        """A cache with Mamba's two states of each layer."""
+        layers = range(len(cache.conv))
+        cache.conv, cache.ssm = ([given[f"{name}_{layer}"] for layer in layers] for name in ("conv", "ssm"))
+        return cache
+
+    def after(self, cache: Any) -> dict[str, Tensor]:
+        """These states by their names."""
+        kept = {"conv": cache.conv, "ssm": cache.ssm}
+        return {f"{name}_{layer}": tensor for name, layers in kept.items() for layer, tensor in enumerate(layers)}

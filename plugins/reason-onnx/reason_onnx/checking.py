@@ -9,14 +9,17 @@ import onnx
 import torch
 
 from reason_cli import ReasonError, State
+from reason_onnx.pipeline import SHORTEST
 from reason_onnx.running import Running
 from reason_onnx.tracing import MODEL, STEP
 
 READ = ((1, 1), (2, 3), (3, 11))  # rows and tokens of each that are read
+TOGETHER = (2, 2 * SHORTEST + 1)  # and by two threads
+CLOSE = 1e-4  # of the largest logit, or of 1: how far two threads may be off from one
 
 
 def check(folder: Path, states: Sequence[State]) -> None:
-    """Raises `ReasonError` unless both graphs are valid and take any batch and length.
+    """Raises `ReasonError` unless both graphs are valid and take any batch and length, with any number of threads.
 
     A graph that was fixed to the sizes it was traced with looks like any other until it is asked for others.
     """
@@ -37,6 +40,7 @@ def check(folder: Path, states: Sequence[State]) -> None:
                 raise _wrong(name, f"{given.name} is fixed to {given.shape}, not free as {list(wanted)}")
     for rows, length in READ:
         _read(running, rows, length)
+    _read_together(running, Running(folder, 2))
 
 
 def _read(running: Running, rows: int, length: int) -> None:
@@ -49,6 +53,19 @@ def _read(running: Running, rows: int, length: int) -> None:
             raise _wrong(MODEL, f"it cannot read {tuple(tokens.shape)}: {str(error).splitlines()[0]}") from None
         if logits.shape[:2] != tokens.shape:
             raise _wrong(MODEL, f"it gives logits of {tuple(logits.shape)} for tokens of {tuple(tokens.shape)}")
+
+
+def _read_together(one: Running, two: Running) -> None:
+    """Read a text, and it again after it, with one thread and with two."""
+    rows, length = TOGETHER
+    ids, states = (torch.arange(length) % 2).expand(rows, -1), [None, None]
+    for _ in range(2):
+        (ours, states[0]), (theirs, states[1]) = (
+            running.read(ids, None, state, False) for running, state in zip((one, two), states, strict=True)
+        )
+        difference = float((ours - theirs).abs().max())
+        if not difference <= CLOSE * max(1.0, float(ours.abs().max())):
+            raise _wrong(MODEL, f"what two threads read of it differs by {difference:.3g} from what one reads")
 
 
 def _wrong(name: str, why: str) -> ReasonError:

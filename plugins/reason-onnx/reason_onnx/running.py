@@ -7,28 +7,33 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
+from google.protobuf.message import DecodeError
+from onnxruntime import InferenceSession, SessionOptions
+from onnxscript import ir
 from torch import Tensor
 
 from reason_cli import Exported, ReasonError, State
+from reason_onnx.cutting import AFTER, LOGITS, stages
+from reason_onnx.pipeline import Pipeline
 from reason_onnx.writing import FORMAT
 
 SILENT = 3  # onnxruntime's level of errors
+WEIGHTS = "session.model_external_initializers_file_folder_path"
 
 
 class Running(Exported):
     """Both graphs of a folder. What is remembered of rows are arrays, in the order of `states`, never changed."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        self.reading = session(folder / "model.onnx", threads)
         self.stepping = session(folder / "step.onnx", threads)
-        told = self.reading.get_modelmeta().custom_metadata_map
+        told = self.stepping.get_modelmeta().custom_metadata_map
         if told.get("reason.format") != FORMAT:
-            raise ReasonError(f"{folder / 'model.onnx'} is of a format that is not known here", "export it again")
+            raise ReasonError(f"{folder / 'step.onnx'} is of a format that is not known here", "export it again")
         self.states = [State(**state) for state in json.loads(told["reason.states"])]
         self.forward_only: list[int] = json.loads(told["reason.forward_only"])
-        self.outputs = ["logits", *(f"{state.name}_out" for state in self.states)]
+        self.outputs = [LOGITS, *(f"{state.name}{AFTER}" for state in self.states)]
+        self.reading = reader(folder / "model.onnx", threads)
 
     def start(self, rows: int) -> tuple[np.ndarray, ...]:
         """What is remembered of rows that have read nothing."""
@@ -62,12 +67,30 @@ class Running(Exported):
         return logits, tuple(after)
 
 
-def session(path: Path, threads: int) -> onnxruntime.InferenceSession:
-    """A graph, ready to run on so many threads. Raises `ReasonError` where it cannot be read."""
-    options = onnxruntime.SessionOptions()
+def reader(path: Path, threads: int) -> Any:
+    """What reads texts: a session of the graph as it is, or of several threads that share its walks."""
+    if threads > 1:
+        try:
+            parts = [ir.to_proto(part).SerializeToString() for part in stages(ir.load(path))]
+        except (DecodeError, OSError):
+            parts = []  # a session says what is wrong
+        if parts:
+            return Pipeline([session(part, 1, path.parent) for part in parts], threads)
+    return session(path, threads)
+
+
+def session(graph: Path | bytes, threads: int, folder: Path | None = None) -> InferenceSession:
+    """A graph, ready to run on so many threads. `folder` has the weights of one that is no file.
+
+    Raises `ReasonError` where it cannot be read.
+    """
+    options = SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = SILENT
+    if folder is not None:
+        options.add_session_config_entry(WEIGHTS, str(folder))
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises its own kinds
-        raise ReasonError(f"onnxruntime cannot read {path}: {str(error).splitlines()[0]}", "export it again") from None
+        reason = str(error).splitlines()[0]
+        raise ReasonError(f"onnxruntime cannot read {folder or graph!s}: {reason}", "export it again") from None

@@ -300,10 +300,18 @@ def test_a_graph_that_is_fixed_to_a_size_is_noticed(artefacts, tmp_path):
 
 
 def test_files_that_are_damaged_are_told_in_one_line(artefacts, tmp_path):
-    (tmp_path / "model.onnx").write_bytes((artefacts("mamba", "fp32") / "model.onnx").read_bytes()[:1000])
-    with pytest.raises(ReasonError, match="onnxruntime cannot read") as caught:
-        Onnx().load(tmp_path, 1)
-    assert "\n" not in str(caught.value)
+    whole = artefacts("mamba", "fp32")
+    for file in whole.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "model.onnx").write_bytes((whole / "model.onnx").read_bytes()[:1000])
+    for threads in (1, 2):
+        with pytest.raises(ReasonError, match=r"onnxruntime cannot read .*model.onnx") as caught:
+            Onnx().load(tmp_path, threads)
+        assert "\n" not in str(caught.value)
+    (tmp_path / "model.onnx").unlink()
+    for threads in (1, 2):
+        with pytest.raises(ReasonError, match=r"onnxruntime cannot read .*model.onnx"):
+            Onnx().load(tmp_path, threads)
 
 
 def test_what_is_missing_is_named(monkeypatch):
