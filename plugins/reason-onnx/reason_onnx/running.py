@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from google.protobuf.message import DecodeError
 from onnxruntime import InferenceSession, SessionOptions
 from onnxscript import ir
 from torch import Tensor
@@ -69,14 +68,14 @@ class Running(Exported):
 
 def reader(path: Path, threads: int) -> Any:
     """What reads texts: a session of the graph as it is, or of several threads that share its walks."""
-    if threads > 1:
-        try:
-            parts = [ir.to_proto(part).SerializeToString() for part in stages(ir.load(path))]
-        except (DecodeError, OSError):
-            parts = []  # a session says what is wrong
-        if parts:
-            return Pipeline([session(part, 1, path.parent) for part in parts], threads)
-    return session(path, threads)
+    if threads < 2:
+        return session(path, threads)
+    try:
+        model = ir.load(path)
+    except Exception:  # protobuf raises its own kinds; a session says what is wrong
+        return session(path, threads)
+    parts = [session(ir.to_proto(part).SerializeToString(), 1, path.parent) for part in stages(model)]
+    return Pipeline(parts, threads) if parts else session(path, threads)
 
 
 def session(graph: Path | bytes, threads: int, folder: Path | None = None) -> InferenceSession:
