@@ -12,9 +12,9 @@ IDS, LOGITS, AFTER = "input_ids", "logits", "_out"
 def stages(model: ir.Model) -> list[ir.Model]:
     """One graph behind another; none where there is nothing to cut.
 
-    Each takes what the one before it gives first, and of the whole graph's inputs and states those that it needs. The
-    last gives the logits. What is remembered of its states a stage gives behind; a state that several need, and that
-    comes of no layer, they all give, the same.
+    Each takes what the one before it gives first, and of the whole graph's inputs and states those that it needs; it
+    gives what is remembered of its states behind. A state that comes of no layer, whoever needs it gives, the same. Of
+    another stage's state only the size may be asked, which no token changes. The last gives the logits.
     """
     graph = model.graph
     come = of_tokens(graph)

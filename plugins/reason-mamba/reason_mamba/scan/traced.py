@@ -44,7 +44,8 @@ def higher_order(dt: Tensor, dtu: Tensor, A: Tensor, B: Tensor, C: Tensor, h: Te
 
     def step(h: Tensor, now: tuple[Tensor, Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         dt, dtu, B, C = now  # (b, 1, d_inner) twice, (b, d_state, 1), (b, 1, d_state)
-        h = torch.exp(dt * rates) * h + B * dtu  # (b, d_state, d_inner)
+        # onnxruntime makes the outer product of B and dtu faster as a matrix product than element by element
+        h = torch.exp(dt * rates) * h + torch.matmul(B, dtu)  # (b, d_state, d_inner)
         return h, torch.matmul(C, h)
 
     dt, dtu, B, C = (x.transpose(0, 1).contiguous() for x in (dt, dtu, B, C))
