@@ -71,7 +71,7 @@ class Onnx(Exporter):
         facts["forward_only"] = json.dumps(list(graph.forward_only))
         write(models, folder, facts, graph.states)
         write_beside(folder, source.name)
-        check(folder, graph.states)
+        check(folder, graph.states, self.precision(options))
 
     def graph(self, source: Exportable) -> Graph:
         """The model's graph. Raises `ReasonError` where there is none."""

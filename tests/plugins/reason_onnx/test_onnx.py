@@ -296,7 +296,7 @@ def test_a_graph_that_is_fixed_to_a_size_is_noticed(artefacts, tmp_path):
     fixed.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 7
     onnx.save(fixed, tmp_path / "model.onnx")
     with pytest.raises(ReasonError, match=r"model.onnx was written wrong: input_ids is fixed to \['batch', 7\]"):
-        check(tmp_path, artefacts.sources["mamba"].graph("scan").states)
+        check(tmp_path, artefacts.sources["mamba"].graph("scan").states, "fp32")
 
 
 def test_files_that_are_damaged_are_told_in_one_line(artefacts, tmp_path):

@@ -113,7 +113,7 @@ def test_what_threads_read_otherwise_is_noticed(exported, monkeypatch):
 
     monkeypatch.setattr(Pipeline, "run", wrong)
     with pytest.raises(ReasonError, match=r"model.onnx was written wrong: what two threads read of it differs by 0.0"):
-        check(folder, graph.states)
+        check(folder, graph.states, "fp32")
 
 
 def test_a_state_of_all_layers_is_given_by_each():
