@@ -70,9 +70,9 @@ class HybridGraph(MambaGraph):
         if self.config.n_scale:
             cache.rings = [self.rings(layer, given) for layer in range(len(backbone.layers))]
             place = self.place(mask, given["lengths"], ids.shape[1])
-        hidden, scanned = backbone.embeddings(ids), None if mask is None else mask.float()
+        hidden, real = backbone.embeddings(ids), None if mask is None else mask.float()
         for layer in backbone.layers:
-            hidden, _ = layer(hidden, engine, scanned, None, cache, place)
+            hidden, _ = layer(hidden, engine, real, None, cache, place)
         after = self.after(cache)
         if self.config.n_scale:
             after["lengths"] = given["lengths"] + (ids.shape[1] if mask is None else mask.sum(1))

@@ -18,7 +18,7 @@ def stages(model: ir.Model) -> list[ir.Model]:
     """
     graph = model.graph
     come = of_tokens(graph)
-    cuts = after_walks(graph, come)
+    cuts = between_walks(graph, come)
     if not cuts:
         return []
     number = numbered(graph, come, cuts)
@@ -44,7 +44,7 @@ def of_tokens(graph: ir.Graph) -> set[ir.Value]:
     return come
 
 
-def after_walks(graph: ir.Graph, come: set[ir.Value]) -> list[ir.Value]:
+def between_walks(graph: ir.Graph, come: set[ir.Value]) -> list[ir.Value]:
     """Between one walk and the next: where of all that comes of the tokens the logits still need one value alone."""
     needed = reached(logits_of(graph), None)
     order = [node for node in graph if not needed.isdisjoint(node.outputs)]
