@@ -1,5 +1,4 @@
-"""A Mamba as a graph of tensors, for exporters: what `MambaCache` keeps goes in and comes out, two tensors of a
-layer."""
+"""A Mamba as a graph of tensors, for exporters: what `MambaCache` keeps of each layer goes in and comes out."""
 
 from __future__ import annotations
 
