@@ -47,17 +47,15 @@ class HybridGraph(MambaGraph):
 
     def __init__(self, model: Any, loop: str) -> None:
         super().__init__(model, loop)
-        self.config = model.config
         if self.config.n_scale:
             self.states += (State("lengths", ("batch",), "int64"),)
 
     def states_of(self, layer: int) -> tuple[State, ...]:
         """As `MambaGraph.states_of`, and what the rings hold."""
-        config: Any = self.model.config
-        z, g, c = config.n_scale, config.n_kv_head, config.head_dim
+        z, g, c = self.config.n_scale, self.config.n_kv_head, self.config.head_dim
         if not z:
             return super().states_of(layer)
-        shape, tail = ("batch", z, g, config.window + 1, c), ("batch", 2 ** (z - 1) - 1, 2 * g * c)
+        shape, tail = ("batch", z, g, self.config.window + 1, c), ("batch", 2 ** (z - 1) - 1, 2 * g * c)
         rings = [State(f"ring_{name}_{layer}", shape) for name in ("keys", "values")]
         return *super().states_of(layer), *rings, *([State(f"tail_{layer}", tail)] if z > 1 else [])
 

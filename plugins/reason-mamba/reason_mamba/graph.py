@@ -37,13 +37,13 @@ class MambaGraph(nn.Module):
     def __init__(self, model: MambaForCausalLM, loop: str) -> None:
         super().__init__()
         self.model, self.forward_only = model, ()
+        self.config: Any = model.config
         self.reading, self.stepping = traced_engine(loop), traced_engine("step")
         self.states = tuple(state for layer in range(len(model.backbone.layers)) for state in self.states_of(layer))
 
     def states_of(self, layer: int) -> tuple[State, ...]:
         """What is remembered of rows in one layer, in which nothing depends on another one's."""
-        config: Any = self.model.config
-        e, n, k = config.intermediate_size, config.state_size, config.conv_kernel
+        e, n, k = self.config.intermediate_size, self.config.state_size, self.config.conv_kernel
         return State(f"conv_{layer}", ("batch", k - 1, e)), State(f"ssm_{layer}", ("batch", e, n))
 
     def forward(

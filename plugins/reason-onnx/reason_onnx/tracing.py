@@ -10,6 +10,7 @@ from onnxscript import ir
 from torch import Tensor, nn
 
 from reason_cli import Graph, ReasonError, State, quiet
+from reason_onnx.cutting import AFTER, LOGITS
 from reason_onnx.tidying import softplus_by_rows, tidied
 
 MODEL, STEP = "model.onnx", "step.onnx"
@@ -78,7 +79,7 @@ def _traced(
                 verbose=False,
                 opset_version=OPSET,
                 input_names=[*inputs, *(state.name for state in states)],
-                output_names=["logits", *(f"{state.name}_out" for state in states)],
+                output_names=[LOGITS, *(f"{state.name}{AFTER}" for state in states)],
                 dynamic_shapes=(*free[: len(inputs)], tuple(free[len(inputs) :])),
             )
         except Exception as error:  # whatever of torch gives up, a person gets one line
