@@ -121,7 +121,7 @@ def preferences(job: TrainJob, options: DpoOptions, report: Reporter, resume: Pa
 
     found = gather(job, benchmarks_of(job, report), report, read)
     items = [item for group in found.training for item in group]
-    tokenizer = tokenizer_of(job, items, resume)
+    tokenizer = tokenizer_of(job, items, resume, report)
     encoder = Encoder(tokenizer, template_of(job), job.options.max_seq_len)
     rows = encoded(encoder, items, refuse_long=job.data.too_long == "refuse", report=report)
     report.say(

@@ -40,7 +40,7 @@ def questions(job: TrainJob, room: int, report: Reporter, resume: Path | None) -
             f"{len(items) - len(examples):,} of {len(items):,} rows are no questions with an answer",
             "train.method grpo learns from answers that can be graded: leave these datasets out",
         )
-    tokenizer = tokenizer_of(job, items, resume)
+    tokenizer = tokenizer_of(job, items, resume, report)
     encoder = Encoder(tokenizer, template_of(job), job.options.max_seq_len)
     prompts = [prompt_text(tokenizer, example.question, encoder.template) for example in examples]
     lengths = list(map(len, token_ids(tokenizer, prompts)))

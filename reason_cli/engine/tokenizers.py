@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from reason_cli.api import Architecture
 from reason_cli.engine.chat import CHATML
 from reason_cli.engine.hub import ready
+from reason_cli.engine.report import Reporter, Silent
 from reason_cli.errors import ReasonError, first_line
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ BYTES = 256
 # Words with the space before them, digits one by one (each with the space before it, so that a number costs
 # as many tokens as it has digits), runs of punctuation, runs of space.
 SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+
+SILENT = Silent()
 
 # Vocabularies that are known without asking the hub.
 KNOWN_SIZES = {"openai-community/gpt2": 50257, "gpt2": 50257}
@@ -62,14 +65,17 @@ def _trained_size(spec: str) -> int | None:
     return int(size[1])
 
 
-def build(spec: str, texts: Iterable[str], tokens: Sequence[str] = ()) -> PreTrainedTokenizerBase:
+def build(
+    spec: str, texts: Iterable[str], tokens: Sequence[str] = (), report: Reporter = SILENT
+) -> PreTrainedTokenizerBase:
     """The tokenizer of a specification; `texts` are what a BPE is trained on, `tokens` are one token each.
 
-    It always has a chat template, an end token and a pad token that is never the end token.
+    It always has a chat template, an end token and a pad token that is never the end token. `report` says where one
+    that was loaded had no chat template.
     """
     size = _trained_size(spec)
     if size is None:
-        tokenizer = _with_chat(_pretrained(spec))
+        tokenizer = _with_chat(_pretrained(spec), report)
     else:
         tokenizer = _byte_level(size, () if spec == "bytes" else texts)
     missing = [text for text in tokens if len(tokenizer(text, add_special_tokens=False)["input_ids"]) != 1]
@@ -141,12 +147,16 @@ def _spare(tokenizer: PreTrainedTokenizerBase) -> str:
     return next((text for text in spares if text in known and text != tokenizer.eos_token), "<|pad|>")
 
 
-def _with_chat(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+def _with_chat(tokenizer: PreTrainedTokenizerBase, report: Reporter) -> PreTrainedTokenizerBase:
     """Give a tokenizer what it lacks: a chat template with its end token, and a pad token."""
     if not tokenizer.chat_template:
+        known = len(tokenizer)
         tokenizer.add_special_tokens({"eos_token": END, "additional_special_tokens": [START]})
         tokenizer.add_tokens(list(THINK))
         tokenizer.chat_template = CHATML
+        added = len(tokenizer) - known
+        new = f"; {added} tokens of that are new to it" if added else ""
+        report.say(f"the tokenizer has no chat template: conversations are written as ChatML{new}")
     if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
         tokenizer.add_special_tokens({"pad_token": _spare(tokenizer)})
     return tokenizer

@@ -122,13 +122,15 @@ def template_of(job: TrainJob) -> Template:
     return Template.of(job.settings)
 
 
-def tokenizer_of(job: TrainJob, items: Sequence[Item], resume: Path | None) -> PreTrainedTokenizerBase:
+def tokenizer_of(
+    job: TrainJob, items: Sequence[Item], resume: Path | None, report: Reporter
+) -> PreTrainedTokenizerBase:
     """The tokenizer of a run: its checkpoint's own, or one that `items` are written with."""
     own = resume or initial_folder(job)
     if own is not None:
         return with_template(tokenizers.load(str(own)), own)
     texts, tokens = plain_texts(items[:SAMPLE], template_of(job)), job.architecture.tokens(job.options)
-    return processes.agreed(lambda: tokenizers.build(_spec(job), texts, tokens))
+    return processes.agreed(lambda: tokenizers.build(_spec(job), texts, tokens, report))
 
 
 def _spec(job: TrainJob) -> str:
@@ -157,7 +159,7 @@ def gather(job: TrainJob, known: Benchmarks, report: Reporter, read: Reader = lo
 def _whole(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path | None) -> TrainingRows:
     found = gather(job, known, report)
     loaded, training, held_out = found.loaded, found.training, found.held_out
-    tokenizer = tokenizer_of(job, [item for group in training for item in group], resume)
+    tokenizer = tokenizer_of(job, [item for group in training for item in group], resume, report)
     encoder = Encoder(tokenizer, template_of(job), job.options.max_seq_len)
     cache = TokenCache.of_user() if job.data.cache else TokenCache(None)
     refuse = job.data.too_long == "refuse"
@@ -253,7 +255,7 @@ def _streamed(job: TrainJob, known: Benchmarks, report: Reporter, resume: Path |
     start = Start.first(len(sources))
     sample = [drawn.item for drawn in islice(_draws(job, sources)(start.position), SAMPLE)]
     held_out, is_held = _held_out(job, sample, report)
-    tokenizer = tokenizer_of(job, [item for item in sample if not is_held(item)], resume)
+    tokenizer = tokenizer_of(job, [item for item in sample if not is_held(item)], resume, report)
     encoder = Encoder(tokenizer, template_of(job), job.options.max_seq_len)
     stream = Stream(
         _draws(job, sources),

@@ -5,6 +5,10 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from support import Said
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import PreTrainedTokenizerFast
 
 from reason_cli.engine import tokenizers
 from reason_cli.errors import ReasonError
@@ -73,9 +77,28 @@ def test_a_pretrained_one_without_template_or_padding_gets_both(bpe, tmp_path):
     bpe.pad_token = bpe.eos_token
     bpe.save_pretrained(tmp_path)
     bpe.chat_template, bpe.pad_token = tokenizers.CHATML, tokenizers.PAD
-    built = tokenizers.build(str(tmp_path), ())
+    said = Said()
+    built = tokenizers.build(str(tmp_path), (), report=said)
     assert built.chat_template and built.eos_token and built.pad_token
     assert built.pad_token_id != built.eos_token_id
+    assert said.lines == ["the tokenizer has no chat template: conversations are written as ChatML"]
+
+
+def test_what_chatml_adds_is_said(tmp_path):
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel({"a": 0, "<eos>": 1}, "a")))
+    tokenizer.eos_token = "<eos>"
+    tokenizer.save_pretrained(tmp_path)
+    said = Said()
+    built = tokenizers.build(str(tmp_path), (), report=said)
+    assert said.lines[0].endswith("ChatML; 4 tokens of that are new to it")
+    assert built.eos_token == tokenizers.END and len(built) == 2 + 4 + 1  # the last is what it pads with
+
+
+def test_of_one_that_has_a_template_nothing_is_said(bpe, tmp_path):
+    bpe.save_pretrained(tmp_path)
+    said = Said()
+    tokenizers.build(str(tmp_path), (), report=said)
+    assert said.lines == []
 
 
 @pytest.mark.parametrize("spec", ["bpe:", "bpe:ten", "bpe:100", "bpe:-5", "bpe"])
