@@ -173,7 +173,9 @@ class Checkpoint:
             raise ReasonError(f"no checkpoint '{path}'", hint, usage=True)
         if (path / "run.toml").is_file():
             run = Run(path)
-            folders = [run.final] if is_weights(run.final) else run.complete_checkpoints()
+            if run.final.exists() and not is_weights(run.final):
+                raise ReasonError(f"{run.final} lacks its config.json or weights", f"pass one of {run.checkpoints}")
+            folders = [run.final] if run.final.exists() else run.complete_checkpoints()
             if not folders:
                 raise ReasonError(f"{path} has no finished checkpoint yet", f"go on with --resume {path}")
             return cls(folders[-1], run)
@@ -196,9 +198,19 @@ class Checkpoint:
             return {}
         try:
             record = json.loads(file.read_text(encoding="utf-8"))
-            return {key: record[key] for key in ("format", "backend", "template", "sha256")}
+            return {key: record[key] for key in ("format", "backend", "precision", "template", "sha256")}
         except (OSError, ValueError, TypeError, KeyError):
             raise ReasonError(f"{file} is not what `reason export` writes", "export the model again") from None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """How a model that was exported is asked: settings by their path, as `export.json` has them; else none."""
+        try:
+            record = json.loads((self.path / ARTEFACT).read_text(encoding="utf-8"))
+            template = {f"data.{name}": value for name, value in record["template"].items()}
+            return {**record.get("settings", {}), **template}
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return {}
 
     @property
     def name(self) -> str:
@@ -218,6 +230,12 @@ class Checkpoint:
             raise ReasonError(
                 f"{self.path}/config.json does not say what model it is", "pass a folder that transformers saved"
             ) from None
+
+
+def beside(checkpoint: Path, word: str) -> Path:
+    """Where what is made of a checkpoint goes: NAME-WORD in the same folder, `.` and links by their real name."""
+    place = checkpoint if checkpoint.name not in ("", "..") else checkpoint.resolve()
+    return place.with_name(f"{checkpoint.resolve().name}-{word}")
 
 
 def merged_from(folder: Path) -> Run | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from reason_cli.engine.together import Together
 
 
-TEMPLATE = ("data.style", "data.system_prompt", "data.prefill", "data.reasoning")  # how a model is asked
+ASKED = ("data.", "eval.")  # the tables that say how a model is asked, and what
 
 
 @dataclass(frozen=True)
@@ -106,16 +106,26 @@ def _make(root: Path) -> None:
 
 def settings_of(board: Switchboard, found: Checkpoint) -> list[Layer]:
     """The settings of the checkpoint's run; of a bare folder the architecture that it is loaded by, if any, and how it
-    was asked in the run that it was merged from.
+    was asked in the run that it was merged or exported from.
     """
     if found.run:
         return [jobs.run_layer(board, found.run)]
     artefact = found.artefact
-    if artefact:
-        asked = {f"data.{name}": value for name, value in artefact["template"].items()}
-        return [Layer(f"export {found.path.name}", asked)]
-    architecture, merged = jobs.recognised(board, found), merged_from(found.path)
+    architecture = None if artefact else jobs.recognised(board, found)
+    merged = merged_from(found.path)
     own = {"model.arch": architecture.name} if architecture else {}
-    tuned = jobs.run_layer(board, merged).values if merged else {}
-    asked = {path: tuned[path] for path in TEMPLATE if path in tuned}
+    asked = asked_of(jobs.run_layer(board, merged).values) if merged else _known(board, found.asked)
+    if artefact:
+        return [Layer(f"export {found.path.name}", asked)]
     return [Layer(f"checkpoint {found.path.name}", {**asked, **own})] if asked or own else []
+
+
+def asked_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings by their path those that say how a model is asked, and what; not what it runs in."""
+    return {path: value for path, value in values.items() if path.startswith(ASKED) and path != "eval.backend"}
+
+
+def _known(board: Switchboard, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the settings of plugins that are not here."""
+    known = {key.path for key in options.core_schema(board)}
+    return {path: value for path, value in asked.items() if path in known}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reason_cli.api import Exporter
+from reason_cli.api import Architecture, Exporter
 from reason_cli.cli import options
 from reason_cli.cli.main import board
 from reason_cli.config import Layer, Settings, keys_of
 from reason_cli.errors import ReasonError
 from reason_cli.plugins import ArchitectureChoice
-from reason_cli.runs import Checkpoint
+from reason_cli.runs import ARTEFACT, Checkpoint, beside
 
 TABLE = "export"
 # What is compared with: the model in float32 on a CPU.
@@ -83,7 +84,7 @@ def _export(
 ) -> None:
     from reason_cli.cli import jobs
     from reason_cli.cli.display import TerminalReporter, out
-    from reason_cli.cli.evaluations import settings_of
+    from reason_cli.cli.evaluations import asked_of, settings_of
     from reason_cli.engine import export as engine
     from reason_cli.engine.chat import Template
     from reason_cli.engine.hardware import threads
@@ -91,14 +92,18 @@ def _export(
 
     switchboard = board(ctx)
     engine.check_installed(exporter)
-    output = output or checkpoint.with_name(f"{checkpoint.resolve().name}-{exporter.name}")
-    found = fetch(Checkpoint.find(checkpoint))
+    output = output or beside(checkpoint, exporter.name)
+    found = Checkpoint.find(checkpoint)
+    _check_no_export(found)
+    engine.check_place(output, engine.sources(found.path, found.run.path if found.run else ""), force)
+    found = fetch(found)
     base = [*settings_of(switchboard, found), EXACT]
     settings, choice = options.resolve_settings(switchboard, ctx, base, tables={TABLE: exporter.Options})
     _check_whole(found, choice, checkpoint)
     subject = jobs.subject(switchboard, settings, choice, found)
     architecture = choice.architecture if found.run else switchboard.architecture_of_type(found.model_type)
-    source = engine.exportable(subject, architecture, found, _tables(settings))
+    asked = asked_of({path: value for layer in base for path, value in layer.values.items()})
+    source = engine.exportable(subject, architecture, found, _tables(settings), asked)
     made: Any = settings.make(exporter.Options, TABLE)
     record = engine.export(
         exporter,
@@ -110,14 +115,25 @@ def _export(
         threads=settings["hardware.threads"].value or threads(),
         force=force,
     )
-    published = exporter.publish(output, made)
     if as_json:
         click.echo(json.dumps({"output": str(output), **record}, indent=2, ensure_ascii=False))
+    else:
+        out.print(told(output, record))
+    published = exporter.publish(output, made)
+    if as_json:
         return
-    out.print(told(output, record))
     if published:
         out.print(published)
-    out.print(f"\nnext:\n  reason eval gsm8k --checkpoint {output}", style="dim")
+    _next(output, found, architecture)
+
+
+def _next(output: Path, found: Checkpoint, architecture: Architecture | None) -> None:
+    """What to type: graded is what the run learned, of others what the field asks."""
+    from reason_cli.cli.display import out
+
+    trained = found.run.read_record()["run"].get("data", ()) if found.run else ()
+    dataset = str(trained[0]["dataset"]).rpartition(":")[0] if trained else "gsm8k"
+    out.print(f"\nnext:\n  reason eval {dataset} --checkpoint {shlex.quote(str(output))}", style="dim", markup=False)
 
 
 def told(output: Path, record: dict[str, Any]) -> str:
@@ -130,12 +146,17 @@ def told(output: Path, record: dict[str, Any]) -> str:
     )
 
 
+def _check_no_export(found: Checkpoint) -> None:
+    if found.artefact:
+        hint = f"export the checkpoint that {found.path / ARTEFACT} names"
+        raise ReasonError(f"{found.path} is an export already, in {found.artefact['format']}", hint, usage=True)
+
+
 def _check_whole(found: Checkpoint, choice: ArchitectureChoice, checkpoint: Path) -> None:
     if not choice.architecture.whole(found.path):
-        merged = checkpoint.with_name(f"{checkpoint.resolve().name}-merged")
         raise ReasonError(
             f"{checkpoint} rests on a base",
-            f"merge it with `reason merge --checkpoint {checkpoint}`, and export {merged}",
+            f"merge it with `reason merge --checkpoint {checkpoint}`, and export {beside(checkpoint, 'merged')}",
             usage=True,
         )
 

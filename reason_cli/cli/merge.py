@@ -12,7 +12,7 @@ from reason_cli.cli.main import board
 from reason_cli.config import Layer
 from reason_cli.errors import ReasonError
 from reason_cli.plugins import Switchboard
-from reason_cli.runs import ADAPTER, Checkpoint
+from reason_cli.runs import ADAPTER, Checkpoint, beside
 
 STEPS = {
     "merging": "merged, float32, beside base + adapter",
@@ -44,7 +44,7 @@ def merge_command(ctx: click.Context, checkpoint: Path, output: Path | None, dty
     switchboard, found = board(ctx), fetch(Checkpoint.find(checkpoint))
     base = settings_of(switchboard, found) or _of_adapter(switchboard, found)
     settings, choice = options.resolve_settings(switchboard, ctx, base)
-    output = output or checkpoint.with_name(f"{checkpoint.resolve().name}-merged")
+    output = output or beside(checkpoint, "merged")
     if output.exists():
         raise ReasonError(f"{output} is there already", "choose another --output", usage=True)
     model_options = settings.make(choice.architecture.Options, "model")

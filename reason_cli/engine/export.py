@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any
 
 from reason_cli.api import Architecture, Exportable, Exporter
 from reason_cli.engine.chat import Template, conversation_prompt, has_chat_template, token_ids
+from reason_cli.engine.export_place import check_place, check_room, folder_for
 from reason_cli.engine.identity import file_sha256
 from reason_cli.engine.parity import Parity, compare
 from reason_cli.engine.report import Reporter
@@ -32,15 +31,25 @@ QUESTIONS = (
     "A shirt costs $20 and is sold at 25% off. What does it cost now?",
 )
 PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "onnxscript", "gguf", "xllamacpp")
-ROOM = 1.1  # of what the weights take, which must be free on the disk
 
 
 def exportable(
-    subject: Subject, architecture: Architecture | None, checkpoint: Checkpoint, settings: Mapping[str, Any]
+    subject: Subject,
+    architecture: Architecture | None,
+    checkpoint: Checkpoint,
+    settings: Mapping[str, Any],
+    asked: Mapping[str, Any],
 ) -> Exportable:
-    """A loaded checkpoint as exporters get it. `settings` are those that it was trained under, by table."""
+    """A loaded checkpoint as exporters get it. `settings` are those that it was trained under, by table; `asked`, by
+    path, those under which what is written is asked, in evaluation and chat.
+    """
     own = checkpoint.run or merged_from(checkpoint.path)
-    facts = {"settings": settings, "run": str(own.path) if own else "", "results": _results(own) if own else []}
+    facts = {
+        "settings": settings,
+        "asked": asked,
+        "run": str(own.path) if own else "",
+        "results": _results(own) if own else [],
+    }
     return Exportable(
         model=subject.model,
         tokenizer=subject.tokenizer,
@@ -74,10 +83,11 @@ def export(
 ) -> dict[str, Any]:
     """Write `source` into the folder `output`, and give what `export.json` says.
 
-    Raises `ReasonError` when the format cannot take it, when there is no room, when something is there already and
-    `force` is off, and when what was written does not say what the model says: then nothing is left.
+    Raises `ReasonError` when the format cannot take it, when there is no room, when something is there that stays (see
+    `check_place`), and when what was written does not say what the model says: then nothing is left.
     """
-    check(exporter, source, output, options, force)
+    check_place(output, sources(source.path, source.facts.get("run", "")), force)
+    check(exporter, source, options)
     check_room(output, sum(p.numel() * p.element_size() for p in source.model.parameters()))
     begun = time.perf_counter()
     with folder_for(output, force) as folder:
@@ -98,6 +108,7 @@ def export(
             "run": source.facts.get("run", ""),
             "architecture": source.architecture.name if source.architecture else "",
             "template": asdict(template),
+            "settings": dict(source.facts.get("asked", {})),
             "parameters": source.model.num_parameters(),
             "parity": parity.as_json(),
             "proof": dict(exporter.prove(source, folder, prompts)),
@@ -110,17 +121,18 @@ def export(
     return record
 
 
-def check(exporter: Exporter, source: Exportable, output: Path, options: Any, force: bool) -> None:
+def sources(checkpoint: Path, run: str | Path) -> list[Path]:
+    """The folders that an export is made of."""
+    return [checkpoint, *([Path(run)] if run else [])]
+
+
+def check(exporter: Exporter, source: Exportable, options: Any) -> None:
     """Refuse what cannot work before anything is written. Raises `ReasonError`."""
     check_installed(exporter)
     why = exporter.refuses(source, options)
     if why:
         raise ReasonError(
             f"{exporter.name} cannot take {source.name}: {why}", f"{exporter.name} takes {exporter.takes}"
-        )
-    if output.exists() and not force:
-        raise ReasonError(
-            f"{output} is there already", "choose another --output, or replace it with --force", usage=True
         )
 
 
@@ -129,45 +141,6 @@ def check_installed(exporter: Exporter) -> None:
     missing = exporter.missing()
     if missing:
         raise ReasonError(f"{exporter.name} needs packages that are not installed", missing)
-
-
-@contextmanager
-def folder_for(output: Path, force: bool) -> Iterator[Path]:
-    """A new folder to write to, which is `output` once all is well; else nothing of it is left.
-
-    Raises `ReasonError` for what the disk refuses.
-    """
-    partial, old = (output.with_name(f".{output.name}.{word}") for word in ("partial", "old"))
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        if force and output.exists():
-            output.rename(old)
-        partial.rename(output)
-        _remove(old)
-    except OSError as error:
-        raise ReasonError(f"cannot write {output}: {error.strerror or error}", "choose another --output") from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def check_room(output: Path, wanted: int) -> None:
-    """Raises `ReasonError` where fewer bytes are free than the weights will take."""
-    there = next(folder for folder in [output, *output.absolute().parents] if folder.is_dir())
-    free = shutil.disk_usage(there).free
-    if free < ROOM * wanted:
-        raise ReasonError(
-            f"{output} needs some {ROOM * wanted / 2**20:,.0f} MiB, and {free / 2**20:,.0f} MiB are free",
-            "choose another --output",
-        )
 
 
 def compared(
@@ -221,6 +194,9 @@ def _results(run: Run) -> list[dict[str, Any]]:
     """What a run's evaluations found, the newest last."""
     found = []
     for path in sorted(run.path.glob("eval/*/results.json"), key=lambda path: path.stat().st_mtime):
-        results = json.loads(path.read_text(encoding="utf-8"))
-        found.append({key: results.get(key) for key in ("dataset", "accuracy", "interval95", "n")})
+        try:
+            results = json.loads(path.read_text(encoding="utf-8"))
+            found.append({key: results.get(key) for key in ("dataset", "accuracy", "interval95", "n")})
+        except (OSError, ValueError, AttributeError):
+            continue  # broken off, or somebody else's: no reason not to export
     return found

@@ -15,6 +15,7 @@ from reason_cli.config import HardwareOptions
 from reason_cli.engine import tokenizers
 from reason_cli.engine.generate import Answer, Decoding, Request, padding_of, rows_of
 from reason_cli.engine.hardware import Precision, pick_device
+from reason_cli.engine.identity import changed_files
 from reason_cli.engine.parity import pad
 from reason_cli.engine.report import hush_libraries
 from reason_cli.engine.subject import Subject, generation_config_of, keep_ends_alone
@@ -37,20 +38,42 @@ class Served:
     device: torch.device
 
 
-def load(exporter: Exporter, folder: Path, hardware: HardwareOptions) -> Subject:
-    """What an exporter wrote, on the CPU. Raises `ReasonError` when it cannot be read, or what runs it is not there."""
+def load(exporter: Exporter, folder: Path, precision: str, hardware: HardwareOptions) -> Subject:
+    """What an exporter wrote, on the CPU, in the `precision` that it was written in.
+
+    Raises `ReasonError` when it cannot be read or was changed, what runs it is not there, or `hardware` asks for more.
+    """
     import torch
 
     missing = exporter.missing()
     if missing:
         raise ReasonError(f"{folder} runs in {exporter.backend}, which is not installed", missing)
+    _check_asked(exporter, folder, precision, hardware)
+    changed = changed_files(folder)
+    if changed:
+        raise ReasonError(f"{folder / changed[0]} is not what was exported", "export the model again")
     hush_libraries()
     device = pick_device(HardwareOptions(device="cpu", threads=hardware.threads))
     tokenizer = tokenizers.load(str(folder))
     served: Any = Served(exporter.load(folder, torch.get_num_threads()), generation_config_of(folder), device)
     keep_ends_alone(served, tokenizer)
-    precision = Precision("fp32", f"what {exporter.backend} gives")
-    return Subject(served, tokenizer, precision, str(folder), backend=exporter.backend)
+    held = Precision(precision, f"as {exporter.name} wrote it")
+    return Subject(served, tokenizer, held, str(folder), backend=exporter.backend)
+
+
+def _check_asked(exporter: Exporter, folder: Path, precision: str, hardware: HardwareOptions) -> None:
+    if hardware.device not in ("auto", "cpu"):
+        raise ReasonError(
+            f"{folder} runs in {exporter.backend or exporter.name} on the CPU, not on {hardware.device}",
+            "leave --device out",
+            usage=True,
+        )
+    if hardware.precision not in ("auto", precision):
+        raise ReasonError(
+            f"{folder} was exported in {precision}, and runs in no other precision",
+            f"export it again for {hardware.precision}, or leave --precision out",
+            usage=True,
+        )
 
 
 def answers(

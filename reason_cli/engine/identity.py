@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from pathlib import Path
 
 from reason_cli.runs import ARTEFACT, step_of
 
 PIECE = 2**20  # bytes read at once
+TEXT = ("", ".json", ".jinja", ".md", ".py", ".txt")  # how names of text end; Ollama's Modelfile has no end
 
 
 def weights_sha256(folder: Path) -> str:
     """A hash of a folder's weights, config and tokenizer; read once, however many benchmarks ask, while it stays so.
 
-    An exported model is known by what `export.json` says, which holds a hash of each of its files.
+    Of an exported model these are all files that `export.json` names, and that file.
     """
     names = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-    others = (folder / name for name in (*names, ARTEFACT))
-    files = sorted(p for p in (*folder.glob("*.safetensors"), *others) if p.is_file())
+    others = (folder / name for name in (*names, ARTEFACT, *exported_files(folder)))
+    files = sorted({p for p in (*folder.glob("*.safetensors"), *others) if p.is_file()})
     return _sha256(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+
+
+def exported_files(folder: Path) -> dict[str, str]:
+    """The files of an exported model with the hash of each as it was written; none of any other."""
+    try:
+        return dict(json.loads((folder / ARTEFACT).read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+
+
+def changed_files(folder: Path) -> list[str]:
+    """What of an exported model is gone, or is not what was written; text, which a person may edit, may be."""
+    binary = {name: written for name, written in exported_files(folder).items() if Path(name).suffix not in TEXT}
+    there = {name: file_sha256(folder / name) for name in binary if (folder / name).is_file()}
+    return [name for name, written in binary.items() if there.get(name) != written]
 
 
 def same_model(one: str, other: str) -> bool:

@@ -27,6 +27,7 @@ BYTES = 256
 # as many tokens as it has digits), runs of punctuation, runs of space.
 SPLIT = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 
+FILES = ("tokenizer*", "vocab*", "*.model")  # what a tokenizer is in
 SILENT = Silent()
 
 # Vocabularies that are known without asking the hub.
@@ -87,9 +88,14 @@ def load(path: str) -> PreTrainedTokenizerBase:
     """The tokenizer saved beside a checkpoint, padding on the left as generation wants it.
 
     It gets no token that its model does not know: one without a pad token pads with its end token, which generation
-    masks, and one without a chat template stays so.
+    masks, and one without a chat template stays so. Raises `ReasonError` where there is none.
     """
+    none = ReasonError(f"{path} has no tokenizer", "put its tokenizer.json beside the weights")
+    if Path(path).is_dir() and not any(file for kind in FILES for file in Path(path).glob(kind)):
+        raise none
     tokenizer = _pretrained(path, "pass a folder that has its tokenizer's files beside its weights")
+    if not len(tokenizer):  # what transformers makes of a folder without the words
+        raise none
     tokenizer.padding_side = "left"
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)

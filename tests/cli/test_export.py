@@ -12,7 +12,7 @@ import torch
 from support import run
 
 from reason_cli import testing
-from reason_cli.engine import export as engine
+from reason_cli.engine import export_place
 
 
 @pytest.fixture(scope="module")
@@ -72,16 +72,15 @@ def test_an_artefact_that_is_slightly_wrong_is_caught_and_not_left(tiny, trained
 
 def test_what_is_there_is_kept_unless_forced(tiny, trained, tmp_path):
     output = tmp_path / "out"
-    output.mkdir()
-    (output / "mine.txt").write_text("mine")
+    export(trained, output).ok()
+    (output / "note.txt").write_text("of the first")
     result = export(trained, output)
     assert result.code == 2
     assert result.error_line == f"error: {output} is there already; choose another --output, or replace it with --force"
-    assert (output / "mine.txt").read_text() == "mine"
     assert export(trained, output, "--force", "--off-by", 1).code == 1
-    assert (output / "mine.txt").read_text() == "mine", "a mismatch replaces nothing"
+    assert (output / "note.txt").read_text() == "of the first", "a mismatch replaces nothing"
     export(trained, output, "--force").ok()
-    assert not (output / "mine.txt").exists() and (output / "export.json").is_file()
+    assert not (output / "note.txt").exists() and (output / "export.json").is_file()
     assert hidden(tmp_path / "out") and not [n for n in hidden(tmp_path) if n.startswith(".out")]
 
 
@@ -112,7 +111,7 @@ def test_too_little_room_is_seen_before_anything_is_written(tiny, trained, tmp_p
     from collections import namedtuple
 
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(engine.shutil, "disk_usage", lambda path: usage(2**30, 2**30 - 1000, 1000))
+    monkeypatch.setattr(export_place.shutil, "disk_usage", lambda path: usage(2**30, 2**30 - 1000, 1000))
     assert "MiB are free; choose another --output" in last_error(export(trained, tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import redirect_stderr
 from copy import deepcopy
 from io import StringIO
@@ -45,10 +46,12 @@ def read(folder: Path, name: str) -> Mamba:
     """The model of a file in a folder. Raises `ReasonError` when it cannot be read."""
     from transformers import MambaForCausalLM
 
+    if not (folder / name).is_file():
+        raise ReasonError(f"{folder} has no {name}", "export it anew")
     try:
         with quiet(), redirect_stderr(StringIO()):  # one of its bars cannot be turned off
             model: Any = MambaForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, struct.error) as error:
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ReasonError(f"cannot read {folder / name}: {line}", "export it anew") from error
     return Mamba(model.eval())

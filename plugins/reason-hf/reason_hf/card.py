@@ -59,11 +59,12 @@ def loading(source: Exportable, options: HuggingFaceOptions, has_code: bool) -> 
     asks = bool(source.tokenizer.chat_template)
     text = 'tokenizer.apply_chat_template([{"role": "user", "content": question}], **how)' if asks else ""
     given = text or 'tokenizer(question, return_tensors="pt")'
+    place = "" if options.push else "  # here, or the id of its repository"
     how = ['how = {"add_generation_prompt": True, "return_tensors": "pt", "return_dict": True}'] if asks else []
     lines = [
         "from transformers import AutoModelForCausalLM, AutoTokenizer",
         "",
-        f'folder = "{source.name}"  # or the id of its repository',
+        f'folder = "{options.push or "."}"{place}',
         f"tokenizer = AutoTokenizer.from_pretrained(folder{trust})",
         f"model = AutoModelForCausalLM.from_pretrained(folder{trust})",
         'question = "Tom has 3 boxes with 12 apples each. How many apples does he have?"',

@@ -27,7 +27,14 @@ class HuggingFace(Exporter):
     Options = HuggingFaceOptions
 
     def refuses(self, source: Exportable, options: HuggingFaceOptions) -> str:
-        """Weights that are no plain numbers, and models that the check of outputs cannot ask."""
+        """Weights that are no plain numbers, and models that the check of outputs cannot ask.
+
+        Raises `ReasonError` for a `push` that cannot be a repository's name.
+        """
+        if options.push:
+            from reason_hf.hub import check_name
+
+            check_name(options.push)
         if getattr(source.model, "hf_quantizer", None) is not None:
             return "its weights are quantised"
         if source.architecture is not None and not source.architecture.causal:

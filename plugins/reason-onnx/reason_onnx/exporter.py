@@ -39,9 +39,13 @@ class Onnx(Exporter):
         return "" if all(map(find_spec, NEEDED)) else 'pip install "reason-cli[onnx]"'
 
     def refuses(self, source: Exportable, options: OnnxOptions) -> str:
-        """What has no graph, and two precisions at once."""
+        """What has no graph. Raises `ReasonError` for two precisions at once."""
         if options.quantize != "none" and options.precision != "fp32":
-            return f"{options.quantize} is made of float32: leave out precision={options.precision}"
+            raise ReasonError(
+                f"--quantize {options.quantize} rounds float32, not {options.precision}",
+                "leave one of them out",
+                usage=True,
+            )
         if source.graph(LOOP) is None:
             kind = source.architecture.name if source.architecture else source.model.config.model_type
             return f"the architecture '{kind}' has no graph of tensors"

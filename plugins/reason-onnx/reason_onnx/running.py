@@ -17,7 +17,7 @@ from reason_onnx.cutting import AFTER, LOGITS, stages
 from reason_onnx.pipeline import Pipeline
 from reason_onnx.writing import FORMAT
 
-SILENT = 3  # onnxruntime's level of errors
+SILENT = 4  # onnxruntime's level of what is fatal; errors are raised
 WEIGHTS = "session.model_external_initializers_file_folder_path"
 
 

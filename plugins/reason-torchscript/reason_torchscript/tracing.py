@@ -15,6 +15,8 @@ from reason_cli import Graph, ReasonError, quiet
 MODEL = "model.pt"
 READING = ("input_ids", "attention_mask", "logits_to_keep")
 STEPPING = ("input_ids",)
+DEBUG = ".debug_pkl"
+OWN = ("version", "byteorder", ".data/serialization_id")  # records that the writer makes itself
 ROWS, LENGTH = 2, 7  # of what is traced with; nothing in the file depends on it
 
 
@@ -63,4 +65,18 @@ def save(graph: Graph, folder: Path) -> None:
             raise ReasonError(
                 f"torch cannot trace the model: {str(error).strip().splitlines()[0]}", "please report it"
             ) from error
-        torch.jit.save(traced, str(folder / MODEL))
+        whole = folder / f"{MODEL}.traced"
+        torch.jit.save(traced, str(whole))
+    bare(whole, folder / MODEL)
+    whole.unlink()
+
+
+def bare(traced: Path, bare: Path) -> None:
+    """A file without where in whose folders each line of the code came from, which an error would print."""
+    reader, writer = torch._C.PyTorchFileReader(str(traced)), torch._C.PyTorchFileWriter(str(bare))
+    writer.set_min_version(int(reader.get_record("version")))
+    for name in reader.get_all_records():
+        if not name.endswith(DEBUG) and name not in OWN:
+            record = reader.get_record(name)
+            writer.write_record(name, record, len(record))
+    writer.write_end_of_file()
