@@ -353,7 +353,8 @@ class Layer:
     def environment(cls, environ: Mapping[str, str], schema: Schema) -> Layer:
         """The `REASON_TABLE_KEY` variables. One that names a table but no key of it is refused."""
         known = {key.env: key for key in schema}
-        prefixes = tuple(f"{ENV_PREFIX}{table.upper()}_" for table in CORE_TABLES)
+        tables = {table.partition(".")[0] for table in (*CORE_TABLES, *schema.tables)}
+        prefixes = tuple(f"{ENV_PREFIX}{table.upper()}_" for table in sorted(tables))
         values = {}
         for name in sorted(n for n in environ if n.startswith(prefixes)):
             if name not in known:

@@ -136,9 +136,9 @@ def resolve_settings(
 
     Order: flag > environment > profiles (later wins) > `base` (a run being gone on with) > preset > default.
     """
-    layers = [*base, *_named(board, ctx)]
+    layers = [*base, *_named(board, ctx, tables)]
     given = _given(ctx, {"model.arch": arch} if arch else {})
-    arch = arch or asked_architecture(board, ctx, base) or ModelOptions().arch
+    arch = arch or asked(board, ctx, "model.arch", base, tables) or ModelOptions().arch
     choice = board.architecture(arch)
     schema = core_schema(board, choice.architecture.Options, **(tables or {}))
     preset = Layer(f"preset {arch}", {**_preset_values(choice), **choice.architecture.settings.get(arch, {})})
@@ -146,21 +146,28 @@ def resolve_settings(
     return resolve(schema, [preset, *layers, environment, given]), choice
 
 
-def asked_architecture(board: Switchboard, ctx: click.Context, base: Sequence[Layer] = ()) -> str:
+def asked_architecture(board: Switchboard, ctx: click.Context) -> str:
     """The architecture or preset that this invocation names; empty where it names none."""
-    return asked(board, ctx, "model.arch", base)
+    return asked(board, ctx, "model.arch")
 
 
-def asked(board: Switchboard, ctx: click.Context, path: str, base: Sequence[Layer] = ()) -> str:
+def asked(
+    board: Switchboard,
+    ctx: click.Context,
+    path: str,
+    base: Sequence[Layer] = (),
+    tables: Mapping[str, type] | None = None,
+) -> str:
     """What this invocation says of one text setting, before settings are resolved; empty where it says nothing."""
-    layers = [*base, *_named(board, ctx), Layer("environment", _environment(path)), ctx.meta[SETTING].layer]
+    named = _named(board, ctx, tables)
+    layers = [*base, *named, Layer("environment", _environment(path)), ctx.meta[SETTING].layer]
     return _last(path, layers) or ""
 
 
-def _named(board: Switchboard, ctx: click.Context) -> list[Layer]:
+def _named(board: Switchboard, ctx: click.Context, tables: Mapping[str, type] | None = None) -> list[Layer]:
     """The layers of the profiles that were named, and of those that they extend."""
-    core = core_schema(board)
-    return [Layer.nested(p.source, p.settings, core) for p in profiles.chain(ctx.meta[SETTING].profiles)]
+    schema = core_schema(board, **(tables or {}))
+    return [Layer.nested(p.source, p.settings, schema) for p in profiles.chain(ctx.meta[SETTING].profiles)]
 
 
 def _given(ctx: click.Context, more: Mapping[str, Any]) -> Layer:

@@ -109,3 +109,18 @@ def test_a_final_that_is_not_whole_is_said(own, tmp_path, name):
     result = run("export", "state-dict", "--checkpoint", own, "--output", tmp_path / "out")
     assert result.code == 1 and not (tmp_path / "out").exists()
     assert result.error_line == (f"error: {own}/final lacks its config.json or weights; pass one of {own}/checkpoints")
+
+
+def test_a_format_has_its_settings_from_everywhere(own, tmp_path, monkeypatch):
+    def off_by(name, *more):
+        how = ("--checkpoint", own, "--output", tmp_path / name, "--threads", 1, "--json", *more)
+        return run("export", "state-dict", *how).json()["options"]["off_by"]
+
+    (tmp_path / "own.toml").write_text("[export]\noff_by = 1e-9\n")
+    assert off_by("a", "--profile", tmp_path / "own.toml") == 1e-9
+    monkeypatch.setenv("REASON_EXPORT_OFF_BY", "1e-8")
+    assert off_by("b", "--profile", tmp_path / "own.toml") == 1e-8
+    assert off_by("c", "--off-by", "0") == 0
+    monkeypatch.setenv("REASON_EXPORT_OF_BY", "1")
+    line = run("export", "state-dict", "--checkpoint", own, "--output", tmp_path / "d").error_line
+    assert "unknown setting 'REASON_EXPORT_OF_BY' (environment); did you mean 'REASON_EXPORT_OFF_BY'?" in line
