@@ -18,7 +18,7 @@ from reason_cli.engine.parity import Parity, compare
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.subject import Subject
 from reason_cli.errors import ReasonError
-from reason_cli.runs import ARTEFACT, Checkpoint, Run, merged_from, write_json
+from reason_cli.runs import ARTEFACT, Checkpoint, Run, merged_from, step_of, write_json
 
 QUESTIONS = (
     "Tom has 3 boxes with 12 apples each. How many apples does he have?",
@@ -91,7 +91,8 @@ def export(
     check_room(output, sum(p.numel() * p.element_size() for p in source.model.parameters()))
     begun = time.perf_counter()
     with folder_for(output, force) as folder:
-        report.say(f"{source.name}: writing {exporter.name}")
+        step = f"/{source.path.name}" if step_of(source.path) >= 0 else ""  # of a run that has not ended
+        report.say(f"{source.name}{step}: writing {exporter.name}")
         exporter.export(source, folder, options)
         source.tokenizer.save_pretrained(folder)
         ends: Any = source.model.generation_config

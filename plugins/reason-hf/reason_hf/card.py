@@ -109,10 +109,16 @@ def results(source: Exportable) -> str:
 def settings(source: Exportable) -> str:
     """What it was trained under."""
     tables: Mapping[str, Any] = source.facts.get("settings", {})
-    lines = [line for name in TABLES for line in told(name, tables.get(name, {}))]
+    lines = [line for name in TABLES for line in told(name, used(tables.get(name, {})))]
     if not source.facts.get("run") or not lines:
         return ""
     return "\n".join(["## Training", "", "```toml", *lines, "```"])
+
+
+def used(table: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A table without those below it, each of a dataset, of which it names nothing."""
+    named = f"{table.get('dataset', '')} {table.get('sources', '')}"
+    return {key: value for key, value in table.items() if not isinstance(value, Mapping) or key in named}
 
 
 def told(name: str, table: Mapping[str, Any]) -> Iterator[str]:

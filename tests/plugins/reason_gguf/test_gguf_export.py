@@ -8,6 +8,7 @@ from reason_gguf.tensors import unknown
 from support import run
 from transformers import LlamaConfig, LlamaForCausalLM, MambaConfig, MambaForCausalLM
 
+from reason_cli import ReasonError
 from reason_cli.engine import tokenizers
 from reason_cli.testing import byte_tokenizer, check_exporter
 
@@ -149,3 +150,15 @@ def test_the_readme_says_how_to_run_it(written):
     text = (written("f16", data=True) / "README.md").read_text()
     assert "llama-cli -m model.gguf -sys 'Say \"yes\".'" in text and "ollama create tiny -f Modelfile" in text
     assert "'<think>\\n' to begin with" in text
+
+
+def test_a_file_that_is_cut_or_gone_is_one_line(written):
+    file = written() / "model.gguf"
+    whole = file.read_bytes()
+    for size in (0, 3, 500, 50_000):
+        file.write_bytes(whole[:size])
+        with pytest.raises(ReasonError, match=r"cannot read .*model\.gguf: .*; export it anew"):
+            Gguf().load(file.parent, 1)
+    file.unlink()
+    with pytest.raises(ReasonError, match=r"has no model\.gguf; export it anew"):
+        Gguf().load(file.parent, 1)

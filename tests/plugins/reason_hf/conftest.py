@@ -19,7 +19,13 @@ from reason_cli.testing import byte_tokenizer
 RESULTS = [{"dataset": "gsm8k", "accuracy": 0.5, "interval95": [0.4, 0.6], "n": 100}]
 SETTINGS = {
     "model": {"d_model": 32, "base": "/home/somebody/base"},
-    "data": {"datasets": ["gsm8k"], "prefill": "<think>\n", "system_prompt": ""},
+    "data": {
+        "dataset": ["gsm8k"],
+        "prefill": "<think>\n",
+        "system_prompt": "",
+        "gsm8k": {"calculator": True},
+        "sudoku": {"size": 4},
+    },
     "train": {"learning_rate": 0.001},
 }
 

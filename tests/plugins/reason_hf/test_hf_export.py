@@ -107,8 +107,10 @@ def test_the_card_says_what_it_is_and_names_no_folder_of_this_machine(exported):
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n")
     assert "| gsm8k | 50.0% | 40.0% to 60.0% | 100 |" in card and "trust_remote_code=True" in card
-    assert 'datasets = ["gsm8k"]' in card and "learning_rate = 0.001" in card and '"<think>\\n"' in card
+    assert 'dataset = ["gsm8k"]' in card and "[data.gsm8k]" in card and "sudoku" not in card
+    assert "learning_rate = 0.001" in card and '"<think>\\n"' in card
     assert "somebody" not in card
+    assert 'folder = "."  # here, or the id of its repository' in card
 
 
 def test_a_model_that_is_not_causal_is_refused(models, tokenizer, tmp_path):

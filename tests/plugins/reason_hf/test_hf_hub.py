@@ -51,7 +51,7 @@ def refusal(status):
 
 
 def test_refusals_are_one_line_with_the_next_step(hub, tmp_path):
-    from huggingface_hub.errors import HFValidationError, LocalTokenNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import LocalTokenNotFoundError, OfflineModeIsEnabled
 
     expected = {
         "does not know who uploads to me/model; run `hf auth login`": refusal(401),
@@ -59,9 +59,18 @@ def test_refusals_are_one_line_with_the_next_step(hub, tmp_path):
         "no token to upload to me/model with; run `hf auth login`": LocalTokenNotFoundError(),
         "it is off; unset HF_HUB_OFFLINE": OfflineModeIsEnabled(),
         "cannot be reached for me/model": ConnectionError("x"),
-        "'me/model' is no repository; pass --push OWNER/NAME": HFValidationError(),
     }
     for words, hub.refuse in expected.items():
         with pytest.raises(ReasonError) as caught:
             HuggingFace().publish(tmp_path, HuggingFaceOptions(push="me/model"))
         assert words in str(caught.value)
+        assert f"{tmp_path} is whole: `hf upload me/model {tmp_path} --exclude export.json` uploads it" in str(
+            caught.value
+        )
+
+
+@pytest.mark.parametrize("name", ["bad name", "a/b/c", "me//x"])
+def test_what_is_no_repository_is_seen_before_anything_is_written(name):
+    with pytest.raises(ReasonError, match="is no repository; pass --push OWNER/NAME") as caught:
+        HuggingFace().refuses(None, HuggingFaceOptions(push=name))
+    assert caught.value.usage

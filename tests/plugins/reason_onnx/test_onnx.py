@@ -282,7 +282,7 @@ def test_the_command_writes_it_and_prints_nothing_else(artefacts, tmp_path):
     assert "onnx, fp32" in done.out and "100.0% of 512 tokens are the same" in done.out
     assert (tmp_path / "checkpoint-onnx" / "export.json").is_file()
     refused = run("export", "onnx", "--checkpoint", folder, "--precision", "fp16", "--quantize", "int8", "--force")
-    assert refused.code and "int8 is made of float32" in refused.error_line
+    assert refused.code == 2 and "--quantize int8 rounds float32, not fp16; leave one of them out" in refused.error_line
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------
@@ -324,7 +324,8 @@ def test_what_has_no_graph_is_refused_by_name():
     model = SimpleNamespace(config=SimpleNamespace(model_type="bert"))
     nothing = Exportable(model, None, None, lambda loop: None, "tiny", Path("tiny"))  # type: ignore[arg-type]
     assert Onnx().refuses(nothing, OnnxOptions()) == "the architecture 'bert' has no graph of tensors"
-    assert "precision=fp16" in Onnx().refuses(mamba(), OnnxOptions("fp16", "int8"))
+    with pytest.raises(ReasonError, match="--quantize int8 rounds float32, not fp16"):
+        Onnx().refuses(mamba(), OnnxOptions("fp16", "int8"))
     assert Onnx().refuses(mamba(), OnnxOptions()) == ""
 
 

@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from reason_mamba.architecture import Mamba, MambaOptions
 from reason_torchscript.exporter import TorchScript
 from support import run
 
+import reason_cli
 from reason_cli import Exportable, ReasonError
 from reason_cli.testing import TinyLlama, TinyLlamaOptions, byte_tokenizer
 
@@ -109,6 +112,18 @@ def test_the_example_of_its_readme_runs(written, monkeypatch, capsys):
 def source_of(graph):
     model = TinyLlama().build(TinyLlamaOptions(), byte_tokenizer())
     return Exportable(model, byte_tokenizer(), TinyLlama(), lambda loop: graph, "mine", None)
+
+
+def test_no_folder_of_the_machine_that_traced_it_is_in_the_file(written):
+    _, folder, _ = written
+    with zipfile.ZipFile(folder / "model.pt") as file:
+        texts = {name: file.read(name) for name in file.namelist()}
+    assert not [name for name in texts if "debug" in name]
+    here = [str(Path(module.__file__).parent).encode() for module in (reason_cli, torch)]
+    assert not [name for name, text in texts.items() if any(place in text for place in here)]
+    with pytest.raises(RuntimeError) as caught:  # a token that is none: torch says where in the code
+        torch.jit.load(folder / "model.pt").step(torch.tensor([[10**6]]), *())
+    assert not any(place.decode() in str(caught.value) for place in here)
 
 
 def test_what_has_no_graph_is_refused(tmp_path):
