@@ -47,7 +47,7 @@ def exportable(
     facts = {
         "settings": settings,
         "asked": asked,
-        "run": str(own.path) if own else "",
+        "run": str(own.path.resolve()) if own else "",
         "results": _results(own) if own else [],
     }
     return Exportable(
