@@ -80,7 +80,7 @@ class DataOptions:
         "drop", "examples over max_seq_len: counted and dropped, or the run refused", choices=("drop", "refuse")
     )
     bad_rows: str = option(
-        "skip", "rows that cannot be read: counted and skipped, or the run refused", choices=("skip", "refuse")
+        "skip", "rows that cannot be read: skipped, up to 5% of all, or the run refused", choices=("skip", "refuse")
     )
     duplicates: str = option(
         "keep",

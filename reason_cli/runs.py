@@ -203,6 +203,12 @@ class Checkpoint:
             raise ReasonError(f"{file} is not what `reason export` writes", "export the model again") from None
 
     @property
+    def learned(self) -> str:
+        """The dataset that its run learned first; empty where no run is known."""
+        parts = self.run.read_record()["run"].get("data", ()) if self.run else ()
+        return str(parts[0]["dataset"]).rpartition(":")[0] if parts else ""
+
+    @property
     def asked(self) -> dict[str, Any]:
         """How a model that was exported is asked: settings by their path, as `export.json` has them; else none."""
         try:

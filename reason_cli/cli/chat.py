@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ def chat_command(ctx: click.Context, questions: tuple[str, ...], checkpoint: str
     alone = not questions and sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     if alone:
         click.secho(f"Ask. {FORGET} begins anew, {LEAVE} or Ctrl-D ends.", dim=True, err=True)
-    for question in questions or (_typed(talk) if alone else _lines(sys.stdin)):
+    for question in map(_legible, questions) if questions else (_typed(talk) if alone else _lines(sys.stdin)):
         if as_json:
             click.echo(json.dumps({"question": question, **vars(talk.ask(question))}, ensure_ascii=False))
         else:
@@ -99,7 +100,14 @@ def _typed(talk: Conversation) -> Iterator[str]:
 
 def _lines(file: Iterable[str]) -> Iterator[str]:
     """The lines of a file that are not empty."""
+    if isinstance(file, io.TextIOWrapper):
+        file.reconfigure(errors="replace")
     return (line.strip() for line in file if line.strip())
+
+
+def _legible(question: str) -> str:
+    """An argument whose bytes are no UTF-8, with a mark in the place of each that is none."""
+    return question.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _show(talk: Conversation, question: str, alone: bool) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -95,12 +96,13 @@ def size(count: float, unit: str = "B") -> str:
     return f"{count:.3g} {prefix}{unit}" if prefix else f"{count:.0f} {unit}"
 
 
-def show_evaluation(results: Mapping[str, Any]) -> None:
-    """An evaluation's figures, strict beside lenient, and accuracy by tag as bars."""
+def show_evaluation(results: Mapping[str, Any], named: bool = False) -> None:
+    """An evaluation's figures, strict beside lenient, and accuracy by tag as bars; where `named`, whose they are."""
     low, high = results["interval95"]
+    of = f", {escape(results['model'])}" if named else ""
     answers = f" answers to {results['n']} questions" if "answers" in results else ""
     out.print(
-        f"\n[bold]{results['dataset']}[/]: accuracy [bold]{results['accuracy']:.1%}[/] "
+        f"\n[bold]{results['dataset']}[/]{of}: accuracy [bold]{results['accuracy']:.1%}[/] "
         f"({results['correct']} of {results.get('answers', results['n'])}{answers}; "
         f"95% interval {low:.1%} to {high:.1%}); strict {results['strict']['accuracy']:.1%}"
     )

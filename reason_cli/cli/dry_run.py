@@ -47,6 +47,8 @@ def _show_memory(job: TrainJob, candidate: Candidate) -> None:
     try:
         aim = target(job.hardware, job.settings["hardware.vram"].source if job.hardware.vram else "")
     except ReasonError as error:
+        if error.usage:
+            raise
         out.print(f"memory     not planned: {error}")
         return
     row = outlook(candidate, aim)

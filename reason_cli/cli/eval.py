@@ -42,12 +42,12 @@ def eval_command(
     from reason_cli.cli import evaluations
     from reason_cli.cli.display import TerminalReporter, out
 
-    switchboard, report = board(ctx), TerminalReporter()
+    switchboard, report, several = board(ctx), TerminalReporter(), len(checkpoints) > 1
     done = [
-        evaluations.of_checkpoint(switchboard, ctx, text, datasets, output, report, show=not as_json)
+        evaluations.of_checkpoint(switchboard, ctx, text, datasets, output, report, show=not as_json, named=several)
         for text in checkpoints
     ]
-    compared = evaluations.of_all(done, output or Path("eval"), show=not as_json) if len(done) > 1 else []
+    compared = evaluations.of_all(done, output or Path("eval"), show=not as_json) if several else []
     if as_json:
         graded = [g for one in done for g in one.graded]
         figures = [dict(g.results) for g in graded]

@@ -43,8 +43,9 @@ def of_checkpoint(
     output: Path | None,
     report: TerminalReporter,
     show: bool,
+    named: bool,
 ) -> Evaluated:
-    """Grade what `--checkpoint` names on every dataset."""
+    """Grade what `--checkpoint` names on every dataset; where `named`, whose figures they are is shown."""
     from reason_cli.engine.subject import fetch
 
     found = fetch(Checkpoint.find(Path(text)))
@@ -54,11 +55,17 @@ def of_checkpoint(
     root = output or (found.run.path / "eval" if found.run else Path("eval"))
     _make(root)
     subject = jobs.subject(board, settings, choice, found)
-    return Evaluated(found, tasks, grade_on(settings, subject, tasks, root, report, show))
+    return Evaluated(found, tasks, grade_on(settings, subject, tasks, root, report, show, named))
 
 
 def grade_on(
-    settings: Settings, subject: Subject, tasks: Sequence[Task], root: Path, report: TerminalReporter, show: bool
+    settings: Settings,
+    subject: Subject,
+    tasks: Sequence[Task],
+    root: Path,
+    report: TerminalReporter,
+    show: bool,
+    named: bool = False,
 ) -> list[Graded]:
     """Grade a loaded model on each task, into a folder of its own below `root`."""
     from reason_cli.engine.chat import Template
@@ -71,7 +78,7 @@ def grade_on(
     for task in tasks:
         graded.append(evaluate(subject, task, eval_options, put, root, report))
         if show:
-            show_evaluation(graded[-1].results)
+            show_evaluation(graded[-1].results, named)
     return graded
 
 

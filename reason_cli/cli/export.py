@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from reason_cli.api import Architecture, Exporter
+from reason_cli.api import Exporter
 from reason_cli.cli import options
 from reason_cli.cli.main import board
 from reason_cli.config import Layer, Settings, keys_of
@@ -124,16 +124,15 @@ def _export(
         return
     if published:
         out.print(published)
-    _next(output, found, architecture)
+    _next(output, found)
 
 
-def _next(output: Path, found: Checkpoint, architecture: Architecture | None) -> None:
+def _next(output: Path, found: Checkpoint) -> None:
     """What to type: graded is what the run learned, of others what the field asks."""
     from reason_cli.cli.display import out
 
-    trained = found.run.read_record()["run"].get("data", ()) if found.run else ()
-    dataset = str(trained[0]["dataset"]).rpartition(":")[0] if trained else "gsm8k"
-    out.print(f"\nnext:\n  reason eval {dataset} --checkpoint {shlex.quote(str(output))}", style="dim", markup=False)
+    where = shlex.quote(str(output))
+    out.print(f"\nnext:\n  reason eval {found.learned or 'gsm8k'} --checkpoint {where}", style="dim", markup=False)
 
 
 def told(output: Path, record: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import click
@@ -58,7 +59,8 @@ def merge_command(ctx: click.Context, checkpoint: Path, output: Path | None, dty
             largest, same = difference
             said = f"logits differ by {largest:.2g} at most, likeliest token the same in {same:.1%}"
             out.print(f"{STEPS.get(name, name)}: {said}")
-    out.print(f"\nnext:\n  reason eval gsm8k --checkpoint {output}", style="dim")
+    where = shlex.quote(str(output))
+    out.print(f"\nnext:\n  reason eval {found.learned or 'gsm8k'} --checkpoint {where}", style="dim", markup=False)
 
 
 def _of_adapter(board: Switchboard, found: Checkpoint) -> list[Layer]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich.measure import Measurement
+
 from reason_cli.cli.display import out, table
 from reason_cli.engine.forecast import gib, recommended
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from reason_cli.engine.target import Target
 
 LEAST_VERDICT = 12  # columns
+WIDEST = 1_000
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
 
@@ -43,7 +46,9 @@ def show_forecast(rows: Sequence[Outlook], aim: Target, speeds: Mapping[str, Spe
     for column in drawn.columns[:-1]:
         column.no_wrap = True  # where it is narrow, the verdict alone takes two lines
     drawn.columns[-1].min_width = LEAST_VERDICT
-    out.print(drawn)
+    needed = Measurement.get(out, out.options.update_width(WIDEST), drawn).minimum
+    drawn.width = needed if needed > out.width else None  # a line that is too long for a terminal loses no digit
+    out.print(drawn, crop=False)
     out.print("\nMemory in GiB: with one row at a time, and with as many as `rows` says.", style="dim")
     for line in _notes(aim, speeds):
         out.print(line, style="dim", soft_wrap=False)

@@ -85,7 +85,8 @@ def train_command(
         subject = jobs.subject(switchboard, settings, choice, Checkpoint.find(run.path))
         done = evaluations.grade_on(settings, subject, tasks, run.path / "eval", report, show=True)
         show_samples([s for e in done[:1] for s in e.samples if s.correct], SOLVED)
-    _next_steps(run, job.sources[0].spec.name if trained.asks else "")
+    graded = trained.asks and job.train.method != "dpo"  # whose rows have no answer to compare with
+    _next_steps(run, job.sources[0].spec.name if graded else "", trained.asks)
 
 
 def _resumption(run: Run, nproc: int | None) -> str:
@@ -139,12 +140,13 @@ def _conclude(run: Run) -> None:
     out.print(f"run: [bold]{run.path}[/]")
 
 
-def _next_steps(run: Run, dataset: str) -> None:
-    """What to type next; `dataset` is empty where there is nothing to be graded on."""
+def _next_steps(run: Run, dataset: str, chats: bool) -> None:
+    """What to type next; `dataset` is empty where there is nothing to be graded on, `chats` is off for plain text."""
     from reason_cli.cli.display import out
 
     out.print("\nnext:")
     if dataset:
         out.print(f"  reason eval {dataset} --checkpoint {run.path}")
+    if chats:
         out.print(f"  reason chat --checkpoint {run.path}")
     out.print(f"  tensorboard --logdir {run.tensorboard}")

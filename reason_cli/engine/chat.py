@@ -119,14 +119,15 @@ def prompt_after(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], temp
 def segments(tokenizer: PreTrainedTokenizerBase, item: Item, template: Template) -> Iterator[str]:
     """The text of an item in pieces that are in turn given and learned; each learned one has its end token last.
 
-    Raises `ReasonError` when the chat template does not continue its own generation prompt.
+    What the assistant says before anybody asked it anything is given. Raises `ReasonError` when the chat template does
+    not continue its own generation prompt.
     """
     if isinstance(item, Text):
         yield from ("", item.text + str(tokenizer.eos_token))
         return
     turns, said = turns_of(item, template), ""
     for n, turn in enumerate(turns):
-        if turn.role == "assistant":
+        if turn.role == "assistant" and asked_before(turns, n):
             given = _render(tokenizer, turns[:n], prompt=True) + template.prefill
             whole = _render(tokenizer, turns[: n + 1], prompt=False)
             if not (given.startswith(said) and whole.startswith(given)):
@@ -150,6 +151,16 @@ def segments(tokenizer: PreTrainedTokenizerBase, item: Item, template: Template)
             yield given[len(said) :]
             yield learned
             said = given + learned if whole.startswith(given + learned) else whole
+
+
+def asked_before(turns: Sequence[Turn], n: int) -> bool:
+    """Whether anybody but the assistant has spoken before turn n."""
+    return any(turn.role != "assistant" for turn in turns[:n])
+
+
+def answers_somebody(chat: Chat) -> bool:
+    """Whether a conversation has a turn to learn."""
+    return any(turn.role == "assistant" and asked_before(chat.turns, n) for n, turn in enumerate(chat.turns))
 
 
 def _render(tokenizer: PreTrainedTokenizerBase, turns: Sequence[Turn], *, prompt: bool) -> str:

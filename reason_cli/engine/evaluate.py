@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from reason_cli.api import AnswerExtractor, Example
+from reason_cli.api import AnswerExtractor, Chat, Example
 from reason_cli.config import EvalOptions
 from reason_cli.engine.analysis import errors
 from reason_cli.engine.backends import answers_of
@@ -78,6 +78,8 @@ def evaluate(
 
     Answers that the same evaluation has written before are taken over, unless `options.resume` is off.
     """
+    if options.samples > 1 and not options.temperature:
+        report.warn(f"at temperature 0 all {options.samples} answers to a question are the same; set --temperature")
     asked = ask(subject, task, options, prompting, report)
     settings = _settings(subject, task, options, prompting, asked.prompts)
     identity = _sha256(json.dumps([settings, asked.loaded.summary()], sort_keys=True))
@@ -146,12 +148,14 @@ def _shots(task: Task, options: EvalOptions, report: Reporter) -> tuple[Example,
 def load_questions(task: Task, options: EvalOptions, report: Reporter) -> Loaded:
     """The questions of a task: all, or as many as the spec's `@N` says, or else the limit.
 
-    Raises `ReasonError` when the dataset asks nothing (plain text).
+    Raises `ReasonError` when the dataset asks nothing that can be graded (plain text, conversations).
     """
     take = task.source.spec.take or options.limit or (ENDLESS if task.source.endless else 0)
     loaded = load(task.source, take=take, seed=options.eval_seed, refuse_bad=False, report=report)
     if not all(isinstance(item, Example) for item in loaded.items):
-        raise ReasonError(f"'{task.source.label}' is plain text and asks nothing", "evaluate on questions")
+        kind = "conversations" if any(isinstance(item, Chat) for item in loaded.items) else "plain text"
+        hint = "evaluate on questions with an answer each"
+        raise ReasonError(f"'{task.source.label}' is {kind} and asks nothing that can be graded", hint)
     return loaded
 
 

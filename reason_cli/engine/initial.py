@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from reason_cli.engine import adapters
 from reason_cli.engine.chat import has_chat_template
 from reason_cli.engine.identity import weights_sha256
 from reason_cli.engine.job import TrainJob
+from reason_cli.engine.report import Reporter
 from reason_cli.engine.resume import check_fits
 from reason_cli.engine.subject import fetch
 from reason_cli.errors import ReasonError, first_line
@@ -93,3 +95,21 @@ def origin(job: TrainJob, resume: Path | None) -> dict[str, Any]:
     if folder is None:
         return {}
     return {FACT: {"checkpoint": str(folder.resolve()), "weights_sha256": weights_sha256(folder)}}
+
+
+def warn_of_other_rows(data: Sequence[Mapping[str, Any]], resume: Path | None, report: Reporter) -> None:
+    """Say where a run goes on with other rows than it has read so far; `data` are the summaries of these."""
+    if resume is None:
+        return
+    before = Run(resume.parent.parent).read_record()["run"].get("data", ())
+    if [_known(part) for part in before] != [_known(part) for part in data]:
+        told = [", ".join(map(_named, parts)) for parts in (before, data)]
+        report.warn(f"the rows are not those that the run has read so far: then {told[0]}; now {told[1]}")
+
+
+def _known(part: Mapping[str, Any]) -> tuple[str, str]:
+    return part["dataset"], part.get("sha256", "")
+
+
+def _named(part: Mapping[str, Any]) -> str:
+    return f"{part['rows']:,} of {part['dataset']}" if "rows" in part else str(part["dataset"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from reason_cli.config import NO_WEIGHT, DpoOptions, GrpoOptions
 from reason_cli.engine.hardware import pick_device, pick_precision
-from reason_cli.engine.initial import first_model, origin
+from reason_cli.engine.initial import first_model, origin, warn_of_other_rows
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.report import Reporter
 from reason_cli.engine.training_rows import Lessons, streams
@@ -106,6 +106,7 @@ def prepare_method(job: TrainJob, report: Reporter, resume: Path | None) -> Read
 
     device = pick_device(job.hardware)
     data = _lessons(job, report, resume)
+    warn_of_other_rows(data.summaries, resume, report)
     model = placed(first_model(job, data.tokenizer, resume), device)
     keep_ends_alone(model, data.tokenizer)
     facts = {**origin(job, resume), "data": data.summaries, "engines": dict(job.architecture.describe(model))}

@@ -10,7 +10,7 @@ from reason_cli.config import TrainOptions
 from reason_cli.engine.batches import Collator
 from reason_cli.engine.fitting import Room, settled
 from reason_cli.engine.hardware import Precision, bf16_gain, pick_device, pick_precision
-from reason_cli.engine.initial import first_model, origin
+from reason_cli.engine.initial import first_model, origin, warn_of_other_rows
 from reason_cli.engine.job import TrainJob
 from reason_cli.engine.methods import check_method
 from reason_cli.engine.optimizers import check_compiler, check_optimizer
@@ -77,6 +77,7 @@ def prepare(job: TrainJob, report: Reporter, resume: Path | None = None) -> Prep
     if smaller:
         report.warn(smaller)
     data = training_rows(job, report, resume)
+    warn_of_other_rows(data.summaries, resume, report)
     room = Room.of(job, device, data, resume)
     model = first_model(job, data.tokenizer, resume)
     # What is measured differs from process to process, so the first decides for all.

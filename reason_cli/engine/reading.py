@@ -10,8 +10,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from reason_cli.api import BadRow, DatasetFormatter, Hub, Item
+from reason_cli.api import BadRow, Chat, DatasetFormatter, Example, Hub, Item, Text
 from reason_cli.engine import files, hub
+from reason_cli.engine.chat import answers_somebody
 from reason_cli.engine.held_out import key_of
 from reason_cli.engine.hub import Unreachable
 from reason_cli.engine.report import Reporter
@@ -178,7 +179,7 @@ def read(source: Source, seed: int, tally: Tally, *, refuse_bad: bool, skip: int
         try:
             if isinstance(row, BadRow):
                 raise row
-            item = source.formatter.format(row, source.options)
+            item = _formatted(source, where, row)
         except BadRow as error:
             tally.bad.append(f"{where}: {error}")
             if refuse_bad:
@@ -193,13 +194,44 @@ def read(source: Source, seed: int, tally: Tally, *, refuse_bad: bool, skip: int
             yield number, item
 
 
+def _formatted(source: Source, where: str, row: Mapping[str, Any]) -> Item | None:
+    """What a row says. Raises `BadRow`, and `ReasonError` where a formatter fails or gives what is no item."""
+    try:
+        item = source.formatter.format(row, source.options)
+    except (BadRow, ReasonError):
+        raise
+    except Exception as error:  # a plugin's: whatever it raises, a person gets one line
+        raise _failure(source, where, f"{type(error).__name__}: {error}") from error
+    if isinstance(item, Chat) and not answers_somebody(item):
+        raise BadRow("no turn of an assistant that answers one before it")
+    if item is not None and not isinstance(item, (Example, Chat, Text)):
+        raise _failure(source, where, f"it gives {type(item).__name__}, which is no item")
+    return item
+
+
+def _failure(source: Source, where: str, what: str) -> ReasonError:
+    return ReasonError(f"dataset '{source.formatter.name}' fails on {where}: {what}", "tell the plugin's author")
+
+
+def _made(source: Source, rows: Iterator[Mapping[str, Any]], skip: int) -> Iterator[Row]:
+    """Rows made on the spot. Raises `ReasonError` where that fails."""
+    number = 0
+    try:
+        for number, row in islice(enumerate(rows, 1), skip, None):
+            yield f"{source.label}:{number}", row
+    except ReasonError:
+        raise
+    except Exception as error:
+        raise _failure(source, f"row {number + 1}", f"{type(error).__name__}: {error}") from error
+
+
 def raw_rows(source: Source, seed: int, skip: int = 0) -> Iterator[Row]:
     """The rows of a source as they are, without the first `skip`. Raises `Unreachable` when they cannot be had."""
     if source.place is None:
         made: Iterator[Mapping[str, Any]] | None = source.formatter.generate(source.split, seed, source.options)
         if made is None:
             raise ReasonError(f"dataset '{source.formatter.name}' has no rows anywhere", "tell the plugin's author")
-        return ((f"{source.label}:{n}", row) for n, row in islice(enumerate(made, 1), skip, None))
+        return _made(source, made, skip)
     if isinstance(source.place, Path):
         if not source.place.exists():
             raise Unreachable(f"no file '{source.place}'", "check the path")

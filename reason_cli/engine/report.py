@@ -83,6 +83,8 @@ def hush_libraries() -> None:
     """Turn off the libraries' own progress bars and retries' chatter: one bar at a time, one line for what is wrong."""
     # peft imports bitsandbytes, which warns of kernels that it does not need: before either is imported.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    # What transformers 5 calls anew works under both names, and what trl passes is not ours.
+    warnings.filterwarnings("ignore", ".*gradient_checkpointing", FutureWarning)
     import datasets
     import huggingface_hub
     import transformers

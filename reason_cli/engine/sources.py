@@ -124,7 +124,9 @@ def _split(request: Request, default: str) -> str:
     spec, formatter = request.spec, request.formatter
     if isinstance(request.place, Path):
         if spec.split:
-            raise ReasonError(f"'{spec.name}' is a file and has no split '{spec.split}'", "leave it out", usage=True)
+            kind = "folder" if request.place.is_dir() else "file"
+            hint = f"name one file of it: {spec.name}/{spec.split}.jsonl" if kind == "folder" else "leave it out"
+            raise ReasonError(f"'{spec.name}' is a {kind} and has no split '{spec.split}'", hint, usage=True)
         return ""
     if isinstance(request.place, Hub):
         return spec.split or default or "train"

@@ -17,7 +17,7 @@ INPUTS = ("u", "delta", "A", "B", "C", "D", "z", "bias")
 @click.option("--d-state", default=16, show_default=True, type=click.IntRange(1), help="States per channel.")
 @click.option("--length", default=512, show_default=True, type=click.IntRange(1), help="Steps.")
 @click.option("--batch", default=1, show_default=True, type=click.IntRange(1), help="Rows.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]), help="Where.")
 def scan_command(d_inner: int, d_state: int, length: int, batch: int, device: str) -> None:
     """Check and time the selective scan's engines.
 
@@ -32,6 +32,8 @@ def scan_command(d_inner: int, d_state: int, length: int, batch: int, device: st
 
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise ReasonError("there is no CUDA device here, or this torch has no CUDA", "pass --device cpu")
     inputs = _inputs(batch, d_inner, d_state, length, device)
     exact = _run("torch", {name: tensor.double() for name, tensor in inputs.items()})
     table = Table("engine", "output error", "gradient error", "forward", "backward", "", box=None, pad_edge=False)
