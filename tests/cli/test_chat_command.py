@@ -158,3 +158,11 @@ def test_a_person_at_a_terminal_is_asked_answered_and_told_how_fast(checkpoint):
     patience.cancel()
     text = seen.decode(errors="replace")
     assert "/exit or Ctrl-D ends." in text and "tokens, " in text and "a second" in text and "Traceback" not in text
+
+
+def test_bytes_that_are_no_text_are_marked(checkpoint, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"2 \xff 2?\n"), "utf-8"))
+    (line,) = run("chat", "--checkpoint", checkpoint, *ASK, "--json").ok().out.splitlines()
+    assert json.loads(line)["question"] == "2 \ufffd 2?"
+    (line,) = run("chat", "--checkpoint", checkpoint, *ASK, "--json", "caf\udce9").ok().out.splitlines()
+    assert json.loads(line)["question"] == "caf\ufffd"

@@ -194,6 +194,9 @@ def test_several_checkpoints_are_compared_and_vote(run_folder, tmp_path):
     both = ("--checkpoint", run_folder / "checkpoints" / "checkpoint-15", "--checkpoint", run_folder)
     result = run("eval", "additions@6", *both, *SHORT).ok()
     assert "2 checkpoints and their vote" in result.out and "McNemar" in result.out
+    name = run_folder.name
+    assert f"additions:test, {name}/checkpoint-15: accuracy" in result.out
+    assert f"additions:test, {name}: accuracy" in result.out
     assert len(list((run_folder / "eval").glob("*/results.json"))) == 2
     (folder,) = (tmp_path / "eval").iterdir()
     assert json.loads((folder / "ensemble" / "results.json").read_text())["model"] == "ensemble of 2"
@@ -262,3 +265,10 @@ class Texts(DatasetFormatter):
 def register_datasets():
     return [Texts()]
 """
+
+
+def test_several_answers_without_chance_are_told_to_be_the_same(run_folder):
+    asked = ("eval", "additions@2", "--checkpoint", run_folder, "--samples", 3, *SHORT)
+    same = "at temperature 0 all 3 answers to a question are the same; set --temperature"
+    assert same in run(*asked).ok().err
+    assert same not in run(*asked, "--temperature", 0.5).ok().err

@@ -407,3 +407,16 @@ def test_a_device_without_a_known_memory_cannot_be_planned_for(no_gpu):
 def test_a_picture_that_cannot_be_written_is_one_line(tmp_path):
     result = run("plan", "--profile", "rtx4080", "--plot", tmp_path / "none" / "memory.png")
     assert result.code == 1 and "cannot write" in result.error_line and "No such file" in result.error_line
+
+
+def test_no_digit_is_lost_on_forty_columns(giants, monkeypatch):
+    from reason_cli.cli import display
+
+    def table():
+        lines = run("plan", "--profile", "rtx4080").ok().out.splitlines()
+        return {line.split()[0]: line.split()[:6] for line in lines if line.startswith("giant-")}
+
+    monkeypatch.setattr(display.out, "width", 100)
+    wide = table()
+    monkeypatch.setattr(display.out, "width", 40)
+    assert table() == wide and wide

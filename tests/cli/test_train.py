@@ -357,3 +357,14 @@ def test_options_of_a_used_dataset_are_kept(tiny, tmp_path):
     train_tiny(tmp_path / "run", "--set", "model.max_seq_len=512", data=("--dataset", "word-problems@30"), steps=3).ok()
     data = read_toml(tmp_path / "run" / "run.toml")["data"]
     assert data["word-problems"]["max_steps"] == 4 and "gsm8k" not in data
+
+
+def test_going_on_with_other_rows_is_said(tiny, tmp_path):
+    rows = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(60)]
+    path = write_rows(tmp_path / "rows.jsonl", rows)
+    train_tiny(tmp_path / "run", data=("--dataset", path), steps=2).ok()
+    again = ("train", "--resume", tmp_path / "run", "--max-steps")
+    assert "the rows are not those" not in run(*again, 3).ok().err
+    write_rows(path, [*rows, {"question": "What is 9 + 9?", "answer": "18"}])
+    said = run(*again, 4).ok().err
+    assert f"the rows are not those that the run has read so far: then 60 of {path}; now 61 of {path}" in said

@@ -7,7 +7,7 @@ import copy
 import pytest
 
 from reason_cli.api import Chat, Example, Text, Turn
-from reason_cli.engine.chat import Template, assistant_turn, encode, prompt_text, segments
+from reason_cli.engine.chat import Template, answers_somebody, assistant_turn, encode, prompt_text, segments
 from reason_cli.engine.tokens import IGNORED, TokenDataset
 from reason_cli.errors import ReasonError
 
@@ -208,3 +208,10 @@ def test_what_a_user_says_last_is_left_off(tokenizer):
 def test_a_conversation_without_an_assistant_has_nothing_to_learn(tokenizer):
     (row,) = encode(tokenizer, [Chat((Turn("user", "Hi"),))], PLAIN)
     assert row.borders == ()
+
+
+def test_what_the_assistant_says_unasked_is_given(tokenizer):
+    greeted = Chat((Turn("assistant", "Hello."), Turn("user", "2 + 2?"), Turn("assistant", "4")))
+    given, learned = segments(tokenizer, greeted, PLAIN)
+    assert "Hello." in given and given.endswith("assistant\n") and learned == "4<|im_end|>"
+    assert answers_somebody(greeted) and not answers_somebody(Chat((Turn("assistant", "Hello."),)))

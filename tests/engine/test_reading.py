@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support import Said, run, write_rows
 
-from reason_cli.api import BadRow, DatasetFormatter, Example, Hub, Part, Text, option
+from reason_cli.api import BadRow, Chat, DatasetFormatter, Example, Hub, Part, Text, Turn, option
 from reason_cli.engine import hub
 from reason_cli.engine.hub import Unreachable
 from reason_cli.engine.reading import Tally, load, read, settle
@@ -340,3 +340,41 @@ def test_each_fault_is_one_line_and_leaves_no_half_cache(tiny, tmp_path, fault):
     result = run("train", "--arch", "tiny-llama", "--dataset", tmp_path / name if make else name, *columns)
     assert result.code == 1 and said in result.error_line
     assert not list((tmp_path / "cache").rglob("*.npy")) and not list((tmp_path / "cache").rglob("partial-*"))
+
+
+# --- formatters that fail ----------------------------------------------------------------------------------------
+
+
+class Crashing(Plain):
+    def format(self, row, options):
+        return {
+            "raises": lambda: row["oops"],
+            "no item": lambda: 5,
+            "unasked": lambda: Chat((Turn("assistant", "Hi"),)),
+        }[row["q"]]()
+
+
+@pytest.mark.parametrize(
+    ("how", "said"), [("raises", "KeyError: 'oops'"), ("no item", "it gives int, which is no item")]
+)
+def test_a_formatter_that_fails_is_named_with_the_row(tmp_path, how, said):
+    path = write_rows(tmp_path / "rows.jsonl", [{"q": how}])
+    with pytest.raises(ReasonError) as caught:
+        read_all(path, formatter=Crashing())
+    assert str(caught.value) == f"dataset 'plain' fails on {path}:1: {said}; tell the plugin's author"
+
+
+def test_rows_that_cannot_be_made_name_the_dataset():
+    class Broken(Made):
+        def generate(self, split, seed, options):
+            yield {"q": "one"}
+            raise OSError("gone")
+
+    with pytest.raises(ReasonError, match=r"dataset 'made' fails on row 2: OSError: gone; tell the plugin's author"):
+        load(source_of(None, Broken(), "train"), take=5, seed=0, refuse_bad=False, report=Said())
+
+
+def test_a_conversation_that_answers_nobody_is_a_bad_row(tmp_path):
+    path = write_rows(tmp_path / "rows.jsonl", [{"q": "unasked"}])
+    with pytest.raises(ReasonError, match="no turn of an assistant that answers one before it"):
+        read_all(path, formatter=Crashing(), refuse=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -195,6 +196,13 @@ def test_a_row_tells_by_itself_where_nobody_looked_at_the_first_rows() -> None:
 def test_numbers_become_exact_text(value: str, text: str) -> None:
     item = read(json.loads(f'{{"question": "q", "answer": {value}}}'))
     assert isinstance(item, Example) and item.answer == text
+
+
+@pytest.mark.parametrize(("value", "text"), [("2.50", "2.5"), ("4", "4"), ("-0.00", "0"), ("1E+3", "1000")])
+def test_decimals_of_a_table_do_too(value: str, text: str) -> None:
+    assert read({"question": "q", "answer": Decimal(value)}) == Example("q", "", text)
+    with pytest.raises(BadRow, match="column 'answer' is Decimal"):
+        read({"question": "q", "answer": Decimal("NaN")})
 
 
 @pytest.mark.parametrize(
