@@ -153,3 +153,10 @@ def test_a_broken_profile_is_listed_as_such_and_hides_no_other(write):
     write("broken", "[train\n")
     result = run("profiles").ok()
     assert "FAILED: " in result.out and "quickstart" in result.out
+
+
+def test_a_file_that_an_editor_began_with_a_mark_is_read(tmp_path):
+    from reason_cli.toml import read_toml
+
+    (tmp_path / "own.toml").write_text("[train]\nseed = 3\n", encoding="utf-8-sig")
+    assert read_toml(tmp_path / "own.toml") == {"train": {"seed": 3}}

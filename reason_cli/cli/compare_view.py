@@ -41,8 +41,9 @@ def show_comparison(comparison: Comparison) -> None:
         table("", "a (95%)", "b (95%)", "b - a, points (95%)", rows=[_row(*measure) for measure in measures.items()])
     )
     relative = "" if comparison.relative is None else f"; relative {comparison.relative:+.1%}"
+    right = "" if comparison.mcnemar else " (right: more than half of its answers are)"
     out.print(
-        f"\n{comparison.n:,} questions: right in both {comparison.both:,}, in neither {comparison.neither:,}; "
+        f"\n{comparison.n:,} questions{right}: right in both {comparison.both:,}, in neither {comparison.neither:,}; "
         f"b corrected {len(comparison.corrected):,}, broke {len(comparison.broken):,}{relative}"
     )
     out.print(Text(f"accuracy: {verdict(comparison.as_json())}", style="bold"))
