@@ -41,14 +41,15 @@ def show_plan(job: TrainJob) -> None:
 def _show_memory(job: TrainJob, candidate: Candidate) -> None:
     """What the planner makes of the job: on this machine, or on the card that the settings name."""
     from reason_cli.engine.forecast import outlook
+    from reason_cli.engine.planning import card_bytes
     from reason_cli.engine.target import target
     from reason_cli.errors import ReasonError
 
+    if job.hardware.vram:
+        card_bytes(job.hardware.vram)  # a mistake to mend, where no plan can be made is none
     try:
         aim = target(job.hardware, job.settings["hardware.vram"].source if job.hardware.vram else "")
     except ReasonError as error:
-        if error.usage:
-            raise
         out.print(f"memory     not planned: {error}")
         return
     row = outlook(candidate, aim)

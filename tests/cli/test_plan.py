@@ -420,3 +420,8 @@ def test_no_digit_is_lost_on_forty_columns(giants, monkeypatch):
     wide = table()
     monkeypatch.setattr(display.out, "width", 40)
     assert table() == wide and wide
+
+
+def test_a_cards_memory_that_cannot_be_read_stops_a_dry_run_too(tiny):
+    result = run("train", "--arch", "mamba", "--dataset", "additions", "--vram", "12parsecs", "--dry-run")
+    assert result.code == 2 and "hardware.vram cannot be '12parsecs'" in result.error_line
