@@ -88,15 +88,9 @@ def _export(
     from reason_cli.engine import export as engine
     from reason_cli.engine.chat import Template
     from reason_cli.engine.hardware import threads
-    from reason_cli.engine.subject import fetch
 
-    switchboard = board(ctx)
-    engine.check_installed(exporter)
-    output = output or beside(checkpoint, exporter.name)
-    found = Checkpoint.find(checkpoint)
-    _check_no_export(found)
-    engine.check_place(output, engine.sources(found.path, found.run.path if found.run else ""), force)
-    found = fetch(found)
+    switchboard, output = board(ctx), output or beside(checkpoint, exporter.name)
+    found = _found(exporter, checkpoint, output, force)
     base = [*settings_of(switchboard, found), EXACT]
     settings, choice = options.resolve_settings(switchboard, ctx, base, tables={TABLE: exporter.Options})
     _check_whole(found, choice, checkpoint)
@@ -145,10 +139,18 @@ def told(output: Path, record: dict[str, Any]) -> str:
     )
 
 
-def _check_no_export(found: Checkpoint) -> None:
+def _found(exporter: Exporter, checkpoint: Path, output: Path, force: bool) -> Checkpoint:
+    """What is to be exported; what cannot be is refused before torch, and a model, are loaded in vain."""
+    from reason_cli.engine import export as engine
+    from reason_cli.engine.subject import fetch
+
+    engine.check_installed(exporter)
+    found = Checkpoint.find(checkpoint)
     if found.artefact:
         hint = f"export the checkpoint that {found.path / ARTEFACT} names"
         raise ReasonError(f"{found.path} is an export already, in {found.artefact['format']}", hint, usage=True)
+    engine.check_place(output, engine.sources(found.path, found.run.path if found.run else ""), force)
+    return fetch(found)
 
 
 def _check_whole(found: Checkpoint, choice: ArchitectureChoice, checkpoint: Path) -> None:

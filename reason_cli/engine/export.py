@@ -8,17 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reason_cli.api import Architecture, Exportable, Exporter
 from reason_cli.engine.chat import Template, conversation_prompt, has_chat_template, token_ids
 from reason_cli.engine.export_place import check_place, check_room, folder_for
 from reason_cli.engine.identity import file_sha256
-from reason_cli.engine.parity import Parity, compare
 from reason_cli.engine.report import Reporter
-from reason_cli.engine.subject import Subject
 from reason_cli.errors import ReasonError
 from reason_cli.runs import ARTEFACT, Checkpoint, Run, merged_from, step_of, write_json
+
+if TYPE_CHECKING:
+    from reason_cli.engine.parity import Parity
+    from reason_cli.engine.subject import Subject
 
 QUESTIONS = (
     "Tom has 3 boxes with 12 apples each. How many apples does he have?",
@@ -154,6 +156,8 @@ def compared(
     report: Reporter,
 ) -> Parity:
     """What the artefact says beside what the model says. Raises `ReasonError` where that is not the same."""
+    from reason_cli.engine.parity import compare
+
     precision, padding = exporter.precision(options), source.tokenizer.pad_token_id
     parity = compare(source.model, exporter.load(folder, threads), prompts, padding or 0, precision, report)
     wrong = parity.mismatch()
