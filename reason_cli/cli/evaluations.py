@@ -113,11 +113,11 @@ def _make(root: Path) -> None:
 
 def settings_of(board: Switchboard, found: Checkpoint) -> list[Layer]:
     """The settings of the checkpoint's run; of a bare folder the architecture that it is loaded by, if any, and how it
-    was asked in the run that it was merged or exported from.
+    was asked in the run that it was merged or exported from. An export does not ask to run where its run was trained.
     """
-    if found.run:
-        return [jobs.run_layer(board, found.run)]
     artefact = found.artefact
+    if found.run and not artefact:
+        return [jobs.run_layer(board, found.run)]
     architecture = None if artefact else jobs.recognised(board, found)
     merged = merged_from(found.path)
     own = {"model.arch": architecture.name} if architecture else {}

@@ -69,6 +69,14 @@ def test_what_it_cannot_be_run_in_is_refused(out, asked, said):
     assert result.code == 2 and f"{out} {said}" in result.error_line
 
 
+def test_one_within_its_run_is_not_asked_to_run_where_that_was_trained(own, tmp_path):
+    run("export", "state-dict", "--checkpoint", own, "--output", own / "out", "--threads", 1).ok()
+    text = (own / "run.toml").read_text(encoding="utf-8")
+    assert '\ndevice = "cpu"\n' in text
+    (own / "run.toml").write_text(text.replace('\ndevice = "cpu"\n', '\ndevice = "cuda"\n'), encoding="utf-8")
+    assert graded(own / "out", tmp_path / "a")["settings"]["max_new_tokens"] == 7
+
+
 def test_one_that_was_changed_is_refused(out, tmp_path):
     (out / "README.md").write_text("my notes")
     assert graded(out, tmp_path / "a")["n"] == 4, "text may be edited"
