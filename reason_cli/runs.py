@@ -206,7 +206,7 @@ class Checkpoint:
     def learned(self) -> str:
         """The dataset that its run learned first; empty where no run is known."""
         parts = self.run.read_record()["run"].get("data", ()) if self.run else ()
-        return str(parts[0]["dataset"]).rpartition(":")[0] if parts else ""
+        return str(parts[0]["dataset"]).partition(":")[0] if parts else ""
 
     @property
     def asked(self) -> dict[str, Any]:

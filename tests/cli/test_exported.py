@@ -44,6 +44,11 @@ def test_it_is_asked_as_its_run_is(own, out, tmp_path):
     assert graded(out, tmp_path / "c", "--max-new-tokens", 5)["settings"]["max_new_tokens"] == 5
 
 
+def test_what_is_told_to_do_next_is_what_the_run_learned(own, tmp_path):
+    said = run("export", "state-dict", "--checkpoint", own, "--output", tmp_path / "o ut", "--threads", 1).ok().out
+    assert said.endswith(f"next:\n  reason eval additions --checkpoint '{tmp_path}/o ut'\n")
+
+
 def test_settings_of_plugins_that_are_not_here_are_left_out(out, tmp_path):
     record = json.loads((out / "export.json").read_text())
     record["settings"]["data.of-another.size"] = 3
