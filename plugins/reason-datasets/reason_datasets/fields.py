@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from reason_cli import BadRow
@@ -59,12 +58,13 @@ def written_of(row: Mapping[str, Any], key: str) -> str:
         return str(value).lower()
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, Decimal) and value.is_finite():
-        return shortest(format(value + 0, "f"))  # the zero takes the sign off -0.0
-    if not isinstance(value, float) or value != value or value in (float("inf"), float("-inf")):
+    from decimal import Decimal
+
+    number = Decimal(repr(value)) if isinstance(value, float) else value
+    if not isinstance(number, Decimal) or not number.is_finite():
         kind = "null" if value is None else "not finite" if isinstance(value, float) else type(value).__name__
         raise BadRow(f"column {key!r} is {kind}, not text or a number")
-    return shortest(format(Decimal(repr(value)) + 0, "f"))
+    return shortest(format(number or Decimal(0), "f"))  # nothing has no sign
 
 
 def number_of(row: Mapping[str, Any], key: str) -> str:

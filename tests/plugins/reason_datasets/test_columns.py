@@ -198,7 +198,10 @@ def test_numbers_become_exact_text(value: str, text: str) -> None:
     assert isinstance(item, Example) and item.answer == text
 
 
-@pytest.mark.parametrize(("value", "text"), [("2.50", "2.5"), ("4", "4"), ("-0.00", "0"), ("1E+3", "1000")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("2.50", "2.5"), ("4", "4"), ("-0.00", "0"), ("1E+3", "1000"), ("0." + "1" * 40, "0." + "1" * 40)],
+)
 def test_decimals_of_a_table_do_too(value: str, text: str) -> None:
     assert read({"question": "q", "answer": Decimal(value)}) == Example("q", "", text)
     with pytest.raises(BadRow, match="column 'answer' is Decimal"):

@@ -129,7 +129,7 @@ def test_a_merged_model_needs_nothing_of_ours_and_is_compared(tuned, tmp_path, d
 def test_merging_says_what_it_found(tuned, tmp_path):
     folder, _ = tuned
     said = run("merge", "--checkpoint", folder, "--output", tmp_path / "m").ok().out
-    assert "merged, float32, beside base + adapter: logits differ by" in said and "reason eval gsm8k" in said
+    assert "merged, float32, beside base + adapter: logits differ by" in said and "reason eval word-problems" in said
 
 
 # --- settings of a preset ----------------------------------------------------------------------------------------
