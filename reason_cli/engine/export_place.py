@@ -65,15 +65,15 @@ def folder_for(output: Path, force: bool) -> Iterator[Path]:
             yield partial
             if output.exists() and not force:
                 raise ReasonError(f"{output} was made by something else meanwhile", ANOTHER)
-            _put(partial, output, old)
+            if force and output.exists():
+                _swap(partial, output, old)
+            else:
+                partial.rename(output)  # which the disk refuses where a folder came to be there just now
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _put(partial: Path, output: Path, old: Path) -> None:
-    if not output.exists():
-        partial.rename(output)
-        return
+def _swap(partial: Path, output: Path, old: Path) -> None:
     output.rename(old)
     try:
         partial.rename(output)

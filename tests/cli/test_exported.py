@@ -23,11 +23,18 @@ def own(tiny, trained, tmp_path):
     return folder
 
 
+@pytest.fixture(scope="module")
+def once(tmp_path_factory):
+    """Where the run is exported to by the first test that needs it."""
+    return tmp_path_factory.mktemp("exported") / "out"
+
+
 @pytest.fixture
-def out(own, tmp_path):
+def out(own, once, tmp_path):
     """It, exported."""
-    run("export", "state-dict", "--checkpoint", own, "--output", tmp_path / "out", "--threads", 1).ok()
-    return tmp_path / "out"
+    if not once.exists():
+        run("export", "state-dict", "--checkpoint", own, "--output", once, "--threads", 1).ok()
+    return Path(shutil.copytree(once, tmp_path / "out"))
 
 
 def graded(checkpoint, output, *more):
