@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -94,6 +96,12 @@ def size(count: float, unit: str = "B") -> str:
             break
         count /= 1024
     return f"{count:.3g} {prefix}{unit}" if prefix else f"{count:.0f} {unit}"
+
+
+def show_next(dataset: str, checkpoint: Path) -> None:
+    """What to type next: what was made is graded on what its run learned, or else on what the field asks."""
+    where = shlex.quote(str(checkpoint))
+    out.print(f"\nnext:\n  reason eval {dataset or 'gsm8k'} --checkpoint {where}", style="dim", markup=False)
 
 
 def show_evaluation(results: Mapping[str, Any], named: bool = False) -> None:

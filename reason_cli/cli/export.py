@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +82,7 @@ def _export(
     ctx: click.Context, exporter: Exporter, checkpoint: Path, output: Path | None, force: bool, as_json: bool
 ) -> None:
     from reason_cli.cli import jobs
-    from reason_cli.cli.display import TerminalReporter, out
+    from reason_cli.cli.display import TerminalReporter, out, show_next
     from reason_cli.cli.evaluations import asked_of, settings_of
     from reason_cli.engine import export as engine
     from reason_cli.engine.chat import Template
@@ -118,15 +117,7 @@ def _export(
         return
     if published:
         out.print(published)
-    _next(output, found)
-
-
-def _next(output: Path, found: Checkpoint) -> None:
-    """What to type: graded is what the run learned, of others what the field asks."""
-    from reason_cli.cli.display import out
-
-    where = shlex.quote(str(output))
-    out.print(f"\nnext:\n  reason eval {found.learned or 'gsm8k'} --checkpoint {where}", style="dim", markup=False)
+    show_next(found.learned, output)
 
 
 def told(output: Path, record: dict[str, Any]) -> str:

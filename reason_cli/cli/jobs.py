@@ -164,8 +164,7 @@ def subject(board: Switchboard, settings: Settings, choice: ArchitectureChoice, 
     artefact = checkpoint.artefact
     backend = _backend(board, settings, checkpoint, artefact.get("backend", ""))
     if artefact:
-        exporter = board.exporter(artefact["format"])
-        loaded = exported_backend.load(exporter, checkpoint.path, artefact["precision"], hardware)
+        loaded = exported_backend.load(board.exporter(artefact["format"]), checkpoint.path, artefact, hardware)
     elif backend == "vllm":
         loaded = vllm_backend.load(checkpoint.path, hardware, seed=settings["eval.eval_seed"].value)
     elif not checkpoint.run and recognised(board, checkpoint) is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from pathlib import Path
 
 import click
@@ -36,7 +35,7 @@ def merge_command(ctx: click.Context, checkpoint: Path, output: Path | None, dty
     The base is loaded whole in float32, so merging needs 4 bytes of memory for each parameter, twice over when the
     result is checked. The logits of the result are compared with those of the adapter, step by step.
     """
-    from reason_cli.cli.display import out
+    from reason_cli.cli.display import out, show_next
     from reason_cli.cli.evaluations import settings_of
     from reason_cli.engine.report import hush_libraries
     from reason_cli.engine.subject import fetch
@@ -59,8 +58,7 @@ def merge_command(ctx: click.Context, checkpoint: Path, output: Path | None, dty
             largest, same = difference
             said = f"logits differ by {largest:.2g} at most, likeliest token the same in {same:.1%}"
             out.print(f"{STEPS.get(name, name)}: {said}")
-    where = shlex.quote(str(output))
-    out.print(f"\nnext:\n  reason eval {found.learned or 'gsm8k'} --checkpoint {where}", style="dim", markup=False)
+    show_next(found.learned, output)
 
 
 def _of_adapter(board: Switchboard, found: Checkpoint) -> list[Layer]:

@@ -5,7 +5,7 @@ A batch lasts as long as its longest answer. The same prompts, ends and choices 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,8 +38,8 @@ class Served:
     device: torch.device
 
 
-def load(exporter: Exporter, folder: Path, precision: str, hardware: HardwareOptions) -> Subject:
-    """What an exporter wrote, on the CPU, in the `precision` that it was written in.
+def load(exporter: Exporter, folder: Path, artefact: Mapping[str, Any], hardware: HardwareOptions) -> Subject:
+    """What an exporter wrote, on the CPU, in the precision that it was written in; `artefact` is `Checkpoint`'s.
 
     Raises `ReasonError` when it cannot be read or was changed, what runs it is not there, or `hardware` asks for more.
     """
@@ -48,8 +48,8 @@ def load(exporter: Exporter, folder: Path, precision: str, hardware: HardwareOpt
     missing = exporter.missing()
     if missing:
         raise ReasonError(f"{folder} runs in {exporter.backend}, which is not installed", missing)
-    _check_asked(exporter, folder, precision, hardware)
-    changed = changed_files(folder)
+    _check_asked(exporter, folder, artefact["precision"], hardware)
+    changed = changed_files(folder, artefact["sha256"])
     if changed:
         raise ReasonError(f"{folder / changed[0]} is not what was exported", "export the model again")
     hush_libraries()
@@ -57,7 +57,7 @@ def load(exporter: Exporter, folder: Path, precision: str, hardware: HardwareOpt
     tokenizer = tokenizers.load(str(folder))
     served: Any = Served(exporter.load(folder, torch.get_num_threads()), generation_config_of(folder), device)
     keep_ends_alone(served, tokenizer)
-    held = Precision(precision, f"as {exporter.name} wrote it")
+    held = Precision(artefact["precision"], f"as {exporter.name} wrote it")
     return Subject(served, tokenizer, held, str(folder), backend=exporter.backend)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -16,27 +16,19 @@ TEXT = ("", ".json", ".jinja", ".md", ".py", ".txt")  # how names of text end; O
 def weights_sha256(folder: Path) -> str:
     """A hash of a folder's weights, config and tokenizer; read once, however many benchmarks ask, while it stays so.
 
-    Of an exported model these are all files that `export.json` names, and that file.
+    An exported model is known by what `export.json` says of its files, see `changed_files`.
     """
     names = ("config.json", "adapter_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json")
-    others = (folder / name for name in (*names, ARTEFACT, *exported_files(folder)))
-    files = sorted({p for p in (*folder.glob("*.safetensors"), *others) if p.is_file()})
+    others = (folder / name for name in (*names, ARTEFACT))
+    files = sorted(p for p in (*folder.glob("*.safetensors"), *others) if p.is_file())
     return _sha256(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
 
 
-def exported_files(folder: Path) -> dict[str, str]:
-    """The files of an exported model with the hash of each as it was written; none of any other."""
-    try:
-        return dict(json.loads((folder / ARTEFACT).read_text(encoding="utf-8"))["sha256"])
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}
-
-
-def changed_files(folder: Path) -> list[str]:
-    """What of an exported model is gone, or is not what was written; text, which a person may edit, may be."""
-    binary = {name: written for name, written in exported_files(folder).items() if Path(name).suffix not in TEXT}
+def changed_files(folder: Path, written: Mapping[str, str]) -> list[str]:
+    """What of an exported model is gone, or is not what was `written` (hashes); text may be edited."""
+    binary = {name: digest for name, digest in written.items() if Path(name).suffix not in TEXT}
     there = {name: file_sha256(folder / name) for name in binary if (folder / name).is_file()}
-    return [name for name, written in binary.items() if there.get(name) != written]
+    return [name for name, digest in binary.items() if there.get(name) != digest]
 
 
 def same_model(one: str, other: str) -> bool:

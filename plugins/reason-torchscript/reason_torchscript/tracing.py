@@ -71,9 +71,9 @@ def save(graph: Graph, folder: Path) -> None:
     whole.unlink()
 
 
-def bare(traced: Path, bare: Path) -> None:
+def bare(traced: Path, written: Path) -> None:
     """A file without where in whose folders each line of the code came from, which an error would print."""
-    reader, writer = torch._C.PyTorchFileReader(str(traced)), torch._C.PyTorchFileWriter(str(bare))
+    reader, writer = torch._C.PyTorchFileReader(str(traced)), torch._C.PyTorchFileWriter(str(written))
     writer.set_min_version(int(reader.get_record("version")))
     for name in reader.get_all_records():
         if not name.endswith(DEBUG) and name not in OWN:
